@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
 from flowdsl.plan.plan import Plan
 from flowdsl.plan.shown import usd
 
-Known = Callable[[Mapping[str, object]], bool]
-"""Whether a request was bought before, by what its effect says."""
+Known = Callable[[Mapping[str, object], int], bool]
+"""Whether a request was bought before, by what its effect says, and which of the equal ones of a step it is."""
 
 
 class Shared(NamedTuple):
@@ -24,15 +25,18 @@ class Shared(NamedTuple):
 
 def shared(plan: Plan, known: Known | None = None) -> Shared:
     """What is bought anyway, as an equal request comes before, or as it is `known`."""
-    seen: set[str] = set()
+    seen: set[tuple[str, int]] = set()
     number, of, total = 0, 0, 0.0
     is_known = True
     for request in plan.requests:
+        counts: Counter[str] = Counter()
         for asked in request.asked:
             of += 1
             text = json.dumps(asked, sort_keys=True, default=repr)
-            if text not in seen and (known is None or not known(asked)):
-                seen.add(text)
+            key = text, counts[text]
+            counts[text] += 1
+            if key not in seen and (known is None or not known(asked, key[1])):
+                seen.add(key)
                 continue
             number += 1
             is_known = is_known and request.most_usd is not None

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from flowdsl.cli import main
+from flowdsl.journal.journal import Journal
 from flowdsl_steps.image.simulator import Simulator
 
 PICTURE = "step: OPENAI_IMAGE_GENERATION, model: gpt-image-2, quality: low"
@@ -64,6 +66,20 @@ def test_a_plan_and_a_run_say_what_was_bought_before(run: Run) -> None:
     assert "2 requests asked for the same as one that was bought before: `--cache project` buys that once" in err
     _, err = run("run", "a.flow.yaml", "--cache", "project")
     assert "--cache project: 4 requests were not paid for again, $0.02 less\n" in err
+
+
+def test_a_step_that_asks_for_several_pictures_gets_several_with_a_cache_too(run: Run) -> None:
+    pair = PICTURE.replace("gpt-image-2, quality: low", "dall-e-3, quality: standard, n: 2")
+    Path("a.flow.yaml").write_text(f"- {{{pair}, instruction: A boat}}\n", encoding="utf-8")
+    day = ("--as-of", "2026-01-02")
+    assert "--cache" not in run("plan", "a.flow.yaml", *day)[0]
+    out, err = run("run", "a.flow.yaml", *day, "--cache", "run")
+    assert "--cache" not in err
+    assert "2 images in" in out
+    with Journal(os.environ["FLOWDSL_STATE"]) as journal:
+        assert [run.paid for run in journal.runs.all()] == [2]
+    _, err = run("run", "a.flow.yaml", *day, "--cache", "project")
+    assert "--cache project: 2 requests were not paid for again" in err
 
 
 @pytest.mark.parametrize(
