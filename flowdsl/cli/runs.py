@@ -145,6 +145,8 @@ def _release(runs: Runs, options: Namespace) -> int:
     run = runs.find(options.run)
     number = runs.release(run.id, options.request)
     then = f"`flowdsl resume {run.id[:13]}` sends what is released again"
+    if run.status == "done":
+        then = "a run that begins at a later step, `flowdsl run --from`, buys it anew"
     _decided(number, "released", then, "no request of it is in doubt", options, run)
     return 0
 

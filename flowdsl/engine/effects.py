@@ -54,12 +54,13 @@ class Effect:
 
 class Recovered(NamedTuple):
     """The result of a paid request that an earlier attempt of the run has made, what it cost (None: nobody knows), and
-    the files of its pictures with names for people, by the path of the bytes as they came. Those in `listed` stand in
-    the manifest. One that `is_shared` was made for an equal request elsewhere, and costs nothing here."""
+    the files of its pictures with names for people, by the path of the bytes as they came: none where nobody noted one.
+    Those in `listed` stand in the manifest. One that `is_shared` was made for an equal request elsewhere, and costs
+    nothing here."""
 
     result: Any
     cost_usd: float | None
-    files: Mapping[str, str]
+    files: Mapping[str, Sequence[str]]
     listed: frozenset[str]
     is_shared: bool = False
 

@@ -8,7 +8,7 @@ import os
 import shutil
 import tempfile
 import threading
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -64,6 +64,10 @@ class Kept:
         return Named(image.path, image.original, None)
 
     def found(self, image: Image, path: str) -> Named | None:
+        """Nothing: what is kept elsewhere is kept once more."""
+        return None
+
+    def left(self, naming: Naming, image: Image, known: Collection[str]) -> Named | None:
         """Nothing: what is kept elsewhere is kept once more."""
         return None
 

@@ -107,16 +107,19 @@ class Pictures:
         self._files: dict[str, Image] = {}
         self._orders: dict[int, tuple[tuple[Any, ...], int]] = {}
         self._busy = 0
-        self._before: dict[str, str] = {}
-        self._listed: set[str] = set()
+        self._before: dict[str, list[str]] = {}
+        self._known: set[str] = set()
+        self._listed: frozenset[str] = frozenset()
         self.on_named: Callable[[str, str], None] | None = None
         """Called with the path of a picture's bytes as they came, and that of its file with a name for people."""
 
-    def recover(self, files: Mapping[str, str], listed: Iterable[str]) -> None:
-        """Says which files pictures of an earlier attempt of this run have, and which stand in the manifest, by the
-        paths of the bytes as they came."""
-        self._before.update(files)
-        self._listed.update(listed)
+    def recover(self, files: Mapping[str, Sequence[str]], listed: frozenset[str]) -> None:
+        """Says which files pictures of an earlier attempt of this run have, by the paths of the bytes as they came, and
+        which files stand in the manifest."""
+        for path, names in files.items():
+            self._before.setdefault(path, []).extend(name for name in names if name not in self._known)
+            self._known.update(names)
+        self._listed |= listed
 
     @cached_property
     def _turn(self) -> threading.Condition:
@@ -223,20 +226,26 @@ class Pictures:
         now = _now()
         stem = maker.stem if maker is not None else stem_of([self._flow]) or _NAMELESS
         naming = counted(stem) if origin.name is None else as_given(self._secrets.hide_in(origin.name))
-        named = self._named_before(image) or self._file(naming, image, self._packet(maker, image, origin, now))
+        named = self._named_before(naming, image) or self._file(naming, image, self._packet(maker, image, origin, now))
+        self._known.add(image.path)
         if self.on_named is not None and image.is_named:
             self.on_named(image.original, image.path)
         if self.store.spare.holds(image):
             why = f"{self._shelf.describe()} takes no more: {self.store.spare.reason}"
             self.problems.append(f"{why}. A picture is among the temporary files, which do not last: {image.path}")
         self._files[image.sha256] = image
-        if image.original not in self._listed:
+        if image.path not in self._listed:
             self._named[id(image)] = self._secrets.hide_in(self._line(maker, image, origin, named, now))
 
-    def _named_before(self, image: Image) -> Named | None:
-        """The file that an earlier attempt of the run has given to a picture, if it is there."""
-        path = self._before.pop(image.original, None)
-        return None if path is None else self._shelf.found(image, path)
+    def _named_before(self, naming: Naming, image: Image) -> Named | None:
+        """The file that an earlier attempt of the run has given to a picture, if it is there: also one that it noted
+        nowhere, as it was killed at that moment."""
+        if (names := self._before.get(image.original)) is None:
+            return None
+        while names:
+            if (named := self._shelf.found(image, names.pop(0))) is not None:
+                return named
+        return self._shelf.left(naming, image, self._known)
 
     def _file(self, naming: Naming, image: Image, xmp: bytes | None) -> Named:
         """Gives a picture its file, and tells what keeps it from that.

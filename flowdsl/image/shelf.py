@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 from flowdsl.image.image import Image
 from flowdsl.image.manifest import NAME, add_to_manifest
-from flowdsl.image.named_file import Naming, name_file
+from flowdsl.image.named_file import Naming, files_of, name_file
 from flowdsl.image.store import ImageStore
 
 ORIGINALS = ".originals"
@@ -49,6 +49,11 @@ class Shelf(Protocol):
 
     def found(self, image: Image, path: str) -> Named | None:
         """Gives an image the file that it had before; None where that is gone."""
+        ...
+
+    def left(self, naming: Naming, image: Image, known: Collection[str]) -> Named | None:
+        """Gives an image the file that was made of it and stands nowhere, neither in the manifest nor among those that
+        are known; None where there is none."""
         ...
 
     def list(self, run: str, lines: Sequence[Mapping[str, Any]]) -> str | None:
@@ -100,6 +105,20 @@ class Folder:
             return None
         image.take_name(path)
         return self.unnamed(image)._replace(sha256=digest)
+
+    def left(self, naming: Naming, image: Image, known: Collection[str]) -> Named | None:
+        """A file of the last numbers that are taken, which holds the picture and that no manifest lists."""
+        from flowdsl.image.listed import listed, manifests
+
+        try:
+            files = [path for path in files_of(self._path, naming, image) if str(path) not in known]
+            if not files:
+                return None
+            taken = {line.get("file") for line in listed(self._path)} if manifests(self._path)[0].exists() else set()
+        except (OSError, ValueError):
+            return None
+        path = next((path for path in files if _inside(str(path), self._path) not in taken), None)
+        return None if path is None else self.found(image, str(path))
 
     def list(self, run: str, lines: Sequence[Mapping[str, Any]]) -> str | None:
         """Adds to `manifest.json`, or to a manifest of the run where that is not ours. Where the disk takes neither,

@@ -11,8 +11,8 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections import Counter, defaultdict
-from collections.abc import Awaitable, Callable
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import replace
@@ -27,6 +27,7 @@ from flowdsl.journal.pace import Pace
 from flowdsl.journal.recorded_values import decoded, decoded_error, encoded, encoded_error
 from flowdsl.journal.rows import KEPT, PAID, Row, Rows, digest, row_id, spent
 from flowdsl.journal.run_row import write_run
+from flowdsl.journal.sharing import Siblings, free
 from flowdsl.journal.shelved import PUT_BACK, Shelved
 
 if TYPE_CHECKING:
@@ -69,9 +70,7 @@ class JournalDoor:
         self._failed: list[tuple[bytes, str, ref[RunError]]] = []
         self._sharing = journal.sharing(began.run)
         self._taken: dict[tuple[str, bytes], list[Row]] = defaultdict(list)
-        self._asked: Counter[tuple[str, bytes]] = Counter()
-        self._open: dict[tuple[str, bytes], list[int]] = defaultdict(list)
-        """Of equal requests of an execution the numbers of those that were not found."""
+        self._asked, self._performed = Siblings(), Siblings()
         self._ended: Future[None] | None = None
 
     @property
@@ -96,16 +95,15 @@ class JournalDoor:
     def before(self, effect: Effect) -> Recovered | None:
         """What an earlier attempt has bought for an equal request."""
         asked = digest(effect.key, effect.request)
+        number = self._asked.next(effect.invocation.key, asked)
         row = self._row(effect, asked)
-        at = (effect.invocation.key, asked)
-        number = self._asked[at]
-        self._asked[at] += 1
         if row is None:
             known = None if self._sharing is None else self._sharing.known(asked, number)
-            if known is not None:
-                return Recovered(self._shared(known, effect), 0.0, {}, frozenset(), True)
-            self._open[at].append(number)
-            return None
+            if known is None:
+                return None
+            shelved = Shelved()
+            result = self._shared(known, effect, shelved)
+            return Recovered(result, 0.0, self._files(shelved, self._names), self._listed, True)
         is_own = row.run == self._began.run
         if row.blocks and not (is_own and row.vendor_order and row.vendor_order == self._order(effect)):
             raise held(row.run, row.began, effect.request)
@@ -119,12 +117,11 @@ class JournalDoor:
             key = row_id(row.run, row.place, row.number, row.digest).hex()
             error.hint = f"{PUT_BACK}; or buy it anew: `flowdsl runs release {row.run} {key[:8]}` allows that"
             raise
-        paths = {image.original for image in shelved.images}
         if self._earlier is not None and not is_own:
-            files = {path: file for path, file in self._earlier.names.items() if path in paths}
-            return Recovered(_free(result), 0.0, files, self._earlier.listed & paths, True)
-        files = {path: file for path, file in self._names.items() if path in paths}
-        return Recovered(result, row.cost_usd, files, self._listed & paths)
+            files = self._files(shelved, self._earlier.names)
+            return Recovered(free(result), 0.0, files, self._earlier.listed, True)
+        files = {image.original: self._names.get(image.original, ()) for image in shelved.images}
+        return Recovered(result, row.cost_usd, files, self._listed)
 
     async def perform(self, effect: Effect, act: Callable[[], Awaitable[T]]) -> T:
         """The result of an effect: kept, or performed and then kept."""
@@ -163,7 +160,7 @@ class JournalDoor:
 
     def named(self, original: str, file: str) -> None:
         """Keeps the file of a picture, with whatever is committed next."""
-        if (self._is_open or not self._is_new) and original not in self._names:
+        if (self._is_open or not self._is_new) and file not in self._names.get(original, ()):
             values = (self._began.run, original, file)
             self._later(
                 lambda db: db.execute("INSERT OR IGNORE INTO names (run, original, file) VALUES (?,?,?)", values)
@@ -207,12 +204,17 @@ class JournalDoor:
         places = {place for _, place, failed in self._failed if _led_to(failed(), error)}
         return [key for key, place, _ in self._failed if place in places]
 
-    def _shared(self, known: str, effect: Effect) -> Any:
+    def _files(self, shelved: Shelved, names: Mapping[str, Sequence[str]]) -> dict[str, Sequence[str]]:
+        """The files of pictures, of those that have some."""
+        paths = [image.original for image in shelved.images]
+        return {path: names[path] for path in paths if path in names}
+
+    def _shared(self, known: str, effect: Effect, shelved: Shelved | None = None) -> Any:
         """The result of an equal request, which was paid for there."""
-        result = decoded(json.loads(known), Shelved(), effect.store)
+        result = decoded(json.loads(known), shelved or Shelved(), effect.store)
         usd = result.get("usd") if isinstance(result, dict) else None
         self._journal.spare(usd or 0.0)
-        return _free(result)
+        return free(result)
 
     def _row(self, effect: Effect, asked: bytes) -> Row | None:
         """What stands in the journal of an effect: of this run, or of the one before the step at which it begins."""
@@ -239,8 +241,10 @@ class JournalDoor:
         sharing = self._sharing
         if sharing is None:
             return (await self._paid(effect, act, place, asked))[0]
-        number = self._open[place, asked].pop(0) if self._open[place, asked] else 0
-        if (known := await sharing.turn(asked, number)) is not None:  # an equal one was on its way when this was asked
+        number = self._performed.next(place, asked)
+        if (
+            known := await sharing.turn(asked, number)
+        ) is not None:  # an equal one was on its way when this was asked for
             return self._shared(known, effect)  # type: ignore[no-any-return]
         said: str | None = None
         try:
@@ -375,11 +379,6 @@ class JournalDoor:
 
 
 _KEEP = "INSERT OR REPLACE INTO journal (run, key, place, number, digest, state, result) VALUES (?,?,?,?,?,?,?)"
-
-
-def _free(result: Any) -> Any:
-    """A result that another purchase has paid for."""
-    return {**result, "usd": 0.0} if isinstance(result, dict) else result
 
 
 def _text(value: Any) -> str:

@@ -25,14 +25,16 @@ _ROWS = """
 
 class Kept:
     """What stands in a journal of one run: its effects, the files of its pictures by the paths of the bytes as they
-    came, those of them that stand in the manifest, and the day that it takes for today. `began_at` is the run that it
+    came, those files that stand in the manifest, and the day that it takes for today. `began_at` is the run that it
     took what is before a step from, with the places of these steps."""
 
     def __init__(self, database: Database, run: str) -> None:
         self.rows = [_row(each) for each in database.read(_ROWS, {"run": run})]
         names = database.read("SELECT original, file, is_listed FROM names WHERE run = ?", (run,))
-        self.names = {each["original"]: each["file"] for each in names}
-        self.listed = frozenset(each["original"] for each in names if each["is_listed"])
+        self.names: dict[str, list[str]] = {}
+        for each in names:  # equal pictures are stored once, and have a file each
+            self.names.setdefault(each["original"], []).append(each["file"])
+        self.listed = frozenset(each["file"] for each in names if each["is_listed"])
         found = database.read("SELECT as_of, given FROM runs WHERE id = ?", (run,))
         self.as_of = date.fromisoformat(found[0]["as_of"]) if found else None
         self.began_at: Mapping[str, Any] | None = json.loads(found[0]["given"]).get("from") if found else None

@@ -214,8 +214,8 @@ class Journal:
         return Sharing(self.database, self.cache, simulated=self.simulated, run=run, batch=batch)
 
     def knows(self, asked: Mapping[str, Any], number: int = 0) -> bool:
-        """Whether a run of the folder has bought what a paid request asks for, as its effect says it; of a `number` of
-        them one more."""
+        """Whether a run of the folder has bought what a paid request asks for, as its effect says it; of equal ones of
+        a step the one of this number."""
         sharing = self.shared()
         return sharing is not None and sharing.known(digest(PAID, asked), number) is not None
 

@@ -36,8 +36,9 @@ _SUMS = f"""
 _REPEATED = """
     SELECT count(*) AS number, coalesce(sum(mine.cost_usd), 0.0) AS usd FROM ledger AS mine
     WHERE mine.run = ? AND mine.state = 'ok' AND EXISTS (
-        SELECT 1 FROM ledger AS other WHERE other.digest = mine.digest AND other.state = 'ok'
-        AND other.result IS NOT NULL AND other.simulated = mine.simulated AND other.number = mine.number
+        SELECT 1 FROM ledger AS other WHERE other.digest = mine.digest AND other.number = mine.number
+        AND other.state = 'ok'
+        AND other.result IS NOT NULL AND other.simulated = mine.simulated
         AND (other.began, other.id) < (mine.began, mine.id)
 """
 

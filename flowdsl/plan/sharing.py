@@ -11,7 +11,7 @@ from flowdsl.plan.plan import Plan
 from flowdsl.plan.shown import usd
 
 Known = Callable[[Mapping[str, object], int], bool]
-"""Whether a request was bought before, by what its effect says, and which of the equal requests of its step it is."""
+"""Whether a request was bought before, by what its effect says, and which of the equal ones of a step it is."""
 
 
 class Shared(NamedTuple):
@@ -29,14 +29,14 @@ def shared(plan: Plan, known: Known | None = None) -> Shared:
     number, of, total = 0, 0, 0.0
     is_known = True
     for request in plan.requests:
-        equal: Counter[str] = Counter()  # `n: 2` as two equal requests wants two pictures
+        counts: Counter[str] = Counter()
         for asked in request.asked:
             of += 1
             text = json.dumps(asked, sort_keys=True, default=repr)
-            one = (text, equal[text])
-            equal[text] += 1
-            if one not in seen and (known is None or not known(asked, one[1])):
-                seen.add(one)
+            key = text, counts[text]
+            counts[text] += 1
+            if key not in seen and (known is None or not known(asked, key[1])):
+                seen.add(key)
                 continue
             number += 1
             is_known = is_known and request.most_usd is not None

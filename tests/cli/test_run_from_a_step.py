@@ -139,6 +139,25 @@ def test_a_run_from_a_step_that_is_broken_off_is_resumed(run: Run) -> None:
     assert "4 paid requests were not sent again" in out
 
 
+def test_a_picture_of_before_that_is_gone_is_bought_anew_when_that_is_allowed(run: Run) -> None:
+    simulated(run)
+    id, first = paid_by_the_last(run)
+    for path in Path("out/.originals").iterdir():
+        path.unlink()
+    code, _, err = simulated(run, "--from", "three")
+    assert (code, f"flowdsl runs release {id} {first[:8]}" in err) == (4, True)
+    code, out, _ = run("runs", "release", id, first[:8])
+    assert (code, "`flowdsl run --from`, buys it anew" in out) == (0, True)
+    assert simulated(run, "--from", "three")[0] == 0
+    assert paid(run)[0] == 6
+
+
+def paid_by_the_last(run: Run) -> tuple[str, str]:
+    """The id of the last run, and of the first request that it paid for."""
+    id: str = json.loads(run("runs", "list", "--json")[1])[0]["id"]
+    return id, json.loads(run("runs", "show", id, "--json")[1])["requests"][0]["id"]
+
+
 @pytest.mark.parametrize(
     ("more", "said"),
     [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Iterator
 from datetime import date
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 
 import flowdsl
 from flowdsl.cli import main
+from flowdsl.journal.journal import Journal
 from flowdsl.plan.sharing import shared
 from flowdsl_steps.image.simulator import Simulator
 
@@ -86,6 +88,20 @@ def test_a_plan_counts_two_requests_for_two_pictures_of_a_step_as_two() -> None:
     step = "- {step: OPENAI_IMAGE_GENERATION, model: dall-e-3, n: 2, instruction: A boat}\n"
     assert shared(at.load(step).plan())[:2] == (0, 2)
     assert shared(at.load(step * 2).plan())[:2] == (2, 4)
+
+
+def test_a_step_that_asks_for_several_pictures_gets_several_with_a_cache_too(run: Run) -> None:
+    pair = PICTURE.replace("gpt-image-2, quality: low", "dall-e-3, quality: standard, n: 2")
+    Path("a.flow.yaml").write_text(f"- {{{pair}, instruction: A boat}}\n", encoding="utf-8")
+    day = ("--as-of", "2026-01-02")
+    assert "--cache" not in run("plan", "a.flow.yaml", *day)[0]
+    out, err = run("run", "a.flow.yaml", *day, "--cache", "run")
+    assert "--cache" not in err
+    assert "2 images in" in out
+    with Journal(os.environ["FLOWDSL_STATE"]) as journal:
+        assert [run.paid for run in journal.runs.all()] == [2]
+    _, err = run("run", "a.flow.yaml", *day, "--cache", "project")
+    assert "--cache project: 2 requests were not paid for again" in err
 
 
 @pytest.mark.parametrize(

@@ -30,6 +30,7 @@ class Shop:
         self.simulator = simulator
         self.state = folder / ".flowdsl"
         self.result: Any = None
+        self.metadata = "basic"
 
     @property
     def bought(self) -> int:
@@ -42,7 +43,7 @@ class Shop:
         services = {"OPENAI_IMAGE_GENERATION": {"endpoint": simulator.openai_base_url, "apiKey": simulator.key}}
         return Environment(
             services=services,
-            storage=Storage(images=self.folder / "pictures", output=self.folder / "out"),
+            storage=Storage(images=self.folder / "pictures", output=self.folder / "out", metadata=self.metadata),
             limits=Limits(private_addresses=True, **limits),
         ).load(text)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
 from journaled import BOAT, shop
 
 from flowdsl.errors import RunError
@@ -45,6 +46,27 @@ def test_a_picture_that_is_used_again_keeps_its_name_and_stands_in_the_manifest_
     lines = json.loads((folder / "manifest.json").read_text())["images"]
     assert len(lines) == 1
     assert [path.name for path in folder.iterdir() if path.suffix == ".png"] == [lines[0]["file"]]
+
+
+@pytest.mark.parametrize("level", ["none", "basic", "full"])
+@pytest.mark.parametrize("noted", [True, False], ids=["noted", "killed before it was"])
+@pytest.mark.parametrize("cache", ["off", "run"])
+def test_no_picture_gets_a_second_file(tmp_path: Path, level: str, noted: bool, cache: str) -> None:
+    with shop(tmp_path) as at:
+        at.metadata = level
+        error = at.run(FOUR + FAIL, cache=cache)
+        (tmp_path / "pictures" / "manifest.json").unlink()  # as of a run that is killed: it is written at the end
+        with Journal(at.state) as journal:
+            change = "UPDATE names SET is_listed = 0" if noted else "DELETE FROM names"
+            journal.database.submit(lambda db: db.execute(change)).result(30)
+        first = {path.name for path in (tmp_path / "pictures").glob("*.png")}
+        result = at.run(FOUR, resume=error.result.run, cache=cache)
+        assert at.bought == (4 if cache == "off" else 1)
+    files = {path.name for path in (tmp_path / "pictures").glob("*.png")}
+    lines = json.loads((tmp_path / "pictures" / "manifest.json").read_text())["images"]
+    assert files == first == {Path(image.path).name for image in result.made}
+    assert sorted(line["file"] for line in lines) == sorted(files)
+    assert len(files) == 4
 
 
 def test_equal_requests_of_a_loop_are_each_found_again(tmp_path: Path) -> None:
