@@ -224,10 +224,16 @@ def _serve(
         public_url=said.public_url,
         proxy_headers=options.proxy_headers,
         log=_log(options, stack),
+        tell=_tell,
         parent=None if given is None else given[1],
         question=lambda flow, inputs: None if simulated else cost_question(flow, flow.document.source.path, inputs),
     )
     return _account(asyncio.run(serve(parts, sock, lambda server: _announce(host, server.port, simulated=simulated))))
+
+
+def _tell(text: str) -> None:
+    sys.stderr.write(f"flowdsl: {text}\n")
+    sys.stderr.flush()
 
 
 def _log(options: Namespace, stack: ExitStack) -> Callable[[str], None] | None:

@@ -15,6 +15,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from flowdsl import __version__
+from flowdsl.errors import UsageError
 from flowdsl.events import PartialImage
 from flowdsl.serve.access import Access
 from flowdsl.serve.bodies import edit, generation
@@ -24,7 +25,7 @@ from flowdsl.serve.gateway import Asker, Gateway, Made
 from flowdsl.serve.headers import NO_STORE, check_room, key_of
 from flowdsl.serve.metrics import TYPE, Metrics
 from flowdsl.serve.openapi import openapi, page
-from flowdsl.serve.outside import HANDLERS, Log, Outside
+from flowdsl.serve.outside import HANDLERS, Log, Outside, closed, response_of
 from flowdsl.serve.pictures import Pictures
 from flowdsl.serve.refusal import Refusal, stopping
 from flowdsl.serve.responses import completed_events, error_event, images_body, partial_event, whole
@@ -48,6 +49,8 @@ class Application:
         flows: FlowAddresses,
         paths: Mapping[str, str],
         mcp: ASGIApp | None = None,
+        *,
+        tell: Log,
         log: Log | None = None,
     ) -> None:
         self._gateway = gateway
@@ -73,9 +76,13 @@ class Application:
             Route("/healthz", self._health),
             Route("/readyz", self._ready),
         ]
-        inside = Starlette(routes=routes, exception_handlers=HANDLERS)
+
+        async def unreadable(request: Request, error: Exception) -> Response:
+            return response_of(closed(UsageError(str(error)), tell))
+
+        inside = Starlette(routes=routes, exception_handlers={**HANDLERS, UsageError: unreadable})
         places = {route.endpoint: route.path for route in routes}
-        self.asgi: ASGIApp = Outside(inside, access.tokens, self._metrics, places, log)
+        self.asgi: ASGIApp = Outside(inside, access.tokens, self._metrics, places, tell, log)
 
     async def _images(
         self, request: Request, read: Callable[[Request, str | None], Awaitable[Asked]], usual: str

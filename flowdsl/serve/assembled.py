@@ -46,6 +46,7 @@ class Parts(NamedTuple):
     public_url: str | None = None
     proxy_headers: bool = False
     log: Log | None = None
+    tell: Log = lambda text: None
     parent: int | None = None
     question: Callable[[Flow, Mapping[str, Any]], str | None] = lambda flow, inputs: None
 
@@ -71,7 +72,7 @@ async def serve(parts: Parts, sock: socket.socket, on_ready: Callable[[Server], 
         gateway = Gateway(parts.environment, parts.routing)
         flows = FlowAddresses(FlowRuns(parts.flows, gateway), access, pictures)
         mcp = _agents(parts, access, pictures)
-        application = Application(gateway, pictures, access, flows, parts.paths, mcp, parts.log)
+        application = Application(gateway, pictures, access, flows, parts.paths, mcp, tell=parts.tell, log=parts.log)
         server = Server(application, gateway, sock, on_ready, proxy_headers=parts.proxy_headers)
         if parts.parent is not None:
             asyncio.get_running_loop().add_reader(parts.parent, server.stop)

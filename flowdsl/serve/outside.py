@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import json
 import secrets
-import sys
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -32,15 +31,23 @@ _GONE = 499
 class Outside:
     """The outermost layer. Where no token is needed it looks at the names in a request: a page of a stranger can make
     its own name point to this machine (DNS rebinding); `Host` and `Origin` give it away. `log` gets a line of JSON for
-    each request, without its prompt and its token."""
+    each request, without its prompt and its token; `tell` says to
+    whoever runs the gateway what it cannot do."""
 
     def __init__(
-        self, app: ASGIApp, tokens: Tokens, metrics: Metrics, places: Mapping[Any, str], log: Log | None = None
+        self,
+        app: ASGIApp,
+        tokens: Tokens,
+        metrics: Metrics,
+        places: Mapping[Any, str],
+        tell: Log,
+        log: Log | None = None,
     ) -> None:
         self._app = app
         self._tokens = tokens
         self._metrics = metrics
         self._places = places
+        self._tell = tell
         self._log = log
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -69,7 +76,7 @@ class Outside:
         try:
             problem = None if self._tokens.required else stranger(scope["headers"])
         except UsageError as error:
-            await response_of(_closed(error))(scope, receive, send)
+            await response_of(closed(error, self._tell))(scope, receive, send)
             return
         if problem is not None:
             refusal = Refusal(403, problem, code="unknown_host", headers={"connection": "close"})
@@ -98,10 +105,9 @@ def _line(scope: Scope, id: str, status: int, elapsed_s: float) -> dict[str, Any
     }
 
 
-def _closed(error: UsageError) -> Refusal:
-    """Nobody can be let in; why stands in the log of whoever runs the gateway."""
-    sys.stderr.write(f"flowdsl: {error}\n")
-    sys.stderr.flush()
+def closed(error: UsageError, tell: Log) -> Refusal:
+    """Nobody can be let in; why is told to whoever runs the gateway."""
+    tell(str(error))
     message = "The gateway cannot read its tokens; its log says why."
     return Refusal(503, message, kind="server_error", code="tokens_unreadable", headers={"x-should-retry": "false"})
 
@@ -114,10 +120,6 @@ def response_of(refusal: Refusal) -> Response:
 async def _refused(request: Request, refusal: Refusal) -> Response:
     request.scope["state"]["code"] = refusal.code
     return response_of(refusal)
-
-
-async def _unreadable(request: Request, error: UsageError) -> Response:
-    return response_of(_closed(error))
 
 
 async def _no_address(request: Request, error: Exception) -> Response:
@@ -141,7 +143,6 @@ async def _bug(request: Request, error: Exception) -> Response:
 
 HANDLERS: dict[Any, Any] = {
     Refusal: _refused,
-    UsageError: _unreadable,
     ClientGone: _gone,
     404: _no_address,
     405: _no_method,
