@@ -44,7 +44,7 @@ def exported(
     patience_s = None if any("OTLP" in name and "TIMEOUT" in name for name in environ) else _PATIENCE_S
     try:
         tracers, meters = _providers(patience_s)
-    except Exception as error:
+    except (ValueError, OSError) as error:
         logger.removeHandler(failed)
         logger.propagate = before
         why = _without_login(" ".join(str(error).split()), environ)
