@@ -14,8 +14,8 @@ from flowdsl.cli import vendor_batched
 from flowdsl.cli.arguments import Parser, count, pair
 from flowdsl.cli.batch_inputs import RecordInputs, declared_types
 from flowdsl.cli.batch_progress import BatchProgress
-from flowdsl.cli.batch_runs import take_batch
 from flowdsl.cli.batch_signals import signals_to
+from flowdsl.cli.batch_taken import take_batch
 from flowdsl.cli.consent import budget_of, may_begin
 from flowdsl.cli.failure import FAILED
 from flowdsl.cli.flow_files import flow_source

@@ -6,14 +6,12 @@ import json
 import os
 import sys
 from argparse import Namespace
-from contextlib import ExitStack
 from time import localtime, strftime
 from typing import TYPE_CHECKING
 
 from flowdsl.cli.journaled import sum_of
 from flowdsl.display.visible import visible_line
 from flowdsl.errors import UsageError
-from flowdsl.journal.errors import JournalError
 
 if TYPE_CHECKING:
     from flowdsl.journal.batches import KeptBatch
@@ -59,33 +57,6 @@ def of_batch(journal: Journal, batch: KeptBatch, options: Namespace) -> int:
                 sys.stdout.write(json.dumps({"request": request.to_dict()}, ensure_ascii=False) + "\n")
         return 0
     raise UsageError(f"{batch.id} is a batch: `flowdsl runs {options.action}` takes single runs")
-
-
-def check_may_go_on(batch: KeptBatch) -> None:
-    """Raises UsageError for a batch that cannot be resumed."""
-    if batch.status == "running":
-        raise UsageError(f"the batch {batch.id} goes on in another process: wait until it has ended, or end it there")
-    if batch.status == "done":
-        raise UsageError(f"the batch {batch.id} is done: there is nothing to resume")
-    if batch.status == "dropped":
-        raise UsageError(f"the batch {batch.id} was given up: `flowdsl batch` begins anew")
-
-
-def take_batch(journal: Journal, batch: KeptBatch, stack: ExitStack) -> None:
-    """Has a batch be that of this process until the stack is closed.
-
-    Raises:
-        UsageError: it goes on elsewhere, or was ended there just now.
-    """
-    try:
-        stack.enter_context(journal.holding(batch.id))
-    except JournalError as error:
-        if error.code != "run-goes-on":
-            raise
-        check_may_go_on(batch._replace(status="running"))
-    now = journal.batches.find(batch.id)
-    if now is not None and now.status != "running":  # which is this process
-        check_may_go_on(now)
 
 
 def _line(journal: Journal, batch: KeptBatch) -> str:

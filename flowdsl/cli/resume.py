@@ -99,7 +99,7 @@ def _go_on(journal: Journal, found: KeptBatch, options: Namespace) -> int:
         UsageError: it goes on elsewhere, or is done.
     """
     from flowdsl.cli import batch
-    from flowdsl.cli.batch_runs import check_may_go_on
+    from flowdsl.cli.batch_taken import check_may_go_on
 
     check_may_go_on(found)
     _, *arguments = found.given["argv"]

@@ -1,0 +1,40 @@
+"""A batch that is gone on with is that of one process."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from typing import TYPE_CHECKING
+
+from flowdsl.errors import UsageError
+from flowdsl.journal.errors import JournalError
+
+if TYPE_CHECKING:
+    from flowdsl.journal.batches import KeptBatch
+    from flowdsl.journal.journal import Journal
+
+
+def check_may_go_on(batch: KeptBatch) -> None:
+    """Raises UsageError for a batch that cannot be resumed."""
+    if batch.status == "running":
+        raise UsageError(f"the batch {batch.id} goes on in another process: wait until it has ended, or end it there")
+    if batch.status == "done":
+        raise UsageError(f"the batch {batch.id} is done: there is nothing to resume")
+    if batch.status == "dropped":
+        raise UsageError(f"the batch {batch.id} was given up: `flowdsl batch` begins anew")
+
+
+def take_batch(journal: Journal, batch: KeptBatch, stack: ExitStack) -> None:
+    """Has a batch be that of this process until the stack is closed.
+
+    Raises:
+        UsageError: it goes on elsewhere, or was ended there just now.
+    """
+    try:
+        stack.enter_context(journal.holding(batch.id))
+    except JournalError as error:
+        if error.code != "run-goes-on":
+            raise
+        check_may_go_on(batch._replace(status="running"))
+    now = journal.batches.find(batch.id)
+    if now is not None and now.status != "running":  # which is this process
+        check_may_go_on(now)
