@@ -235,7 +235,6 @@ def test_everything_is_caught_only_where_foreign_code_is_called() -> None:
         "flowdsl/flowtest/run.py",
         "flowdsl/step/gather.py",
         "flowdsl/step/spec.py",
-        "flowdsl/telemetry/export.py",
         "flowdsl/telemetry/spans.py",
         "flowdsl/template/taint.py",
         "flowdsl/testing/recording.py",
