@@ -152,6 +152,7 @@ def test_every_row_is_emitted_somewhere() -> None:
     assert set(CODES) - {one.code for one in emitted()} - _MADE_FROM_PARTS == set()
 
 
+@pytest.mark.long
 def test_the_severities_are_those_of_the_table() -> None:
     found: dict[str, set[str]] = defaultdict(set)
     for one in emitted():

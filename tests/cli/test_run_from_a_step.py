@@ -74,6 +74,7 @@ def test_what_is_before_the_step_is_used_and_what_follows_is_bought(run: Run, st
     assert (used in out) == (before > 1)
 
 
+@pytest.mark.long
 def test_a_picture_of_before_keeps_its_file_and_stands_in_the_manifest_once(run: Run) -> None:
     simulated(run)
     simulated(run, "--from", "hung")
@@ -82,6 +83,7 @@ def test_a_picture_of_before_keeps_its_file_and_stands_in_the_manifest_once(run:
     assert len(list(Path("out").glob("*.png"))) == 7
 
 
+@pytest.mark.long
 def test_a_run_that_began_at_a_step_is_one_to_begin_at_a_step_of(run: Run) -> None:
     simulated(run)
     simulated(run, "--from", "three")
@@ -90,6 +92,7 @@ def test_a_run_that_began_at_a_step_is_one_to_begin_at_a_step_of(run: Run) -> No
     assert "before it 5 requests are paid for" in err
 
 
+@pytest.mark.long
 def test_what_follows_takes_nothing_of_the_runs_before_the_last(run: Run) -> None:
     simulated(run)
     simulated(run, "--from", "three")
@@ -104,6 +107,7 @@ def test_what_follows_takes_nothing_of_the_runs_before_the_last(run: Run) -> Non
     assert sum(str(Path(path).name) in shown for each in files[:4] for path in each) == 4
 
 
+@pytest.mark.long
 def test_a_changed_step_before_is_bought_anew_and_that_is_said(run: Run) -> None:
     simulated(run)
     change("A sketch of", "A drawing of")
@@ -113,6 +117,7 @@ def test_a_changed_step_before_is_bought_anew_and_that_is_said(run: Run) -> None
     assert "before it 4 requests are paid for" in err
 
 
+@pytest.mark.long
 def test_inputs_are_those_of_then_and_others_are_bought_for(run: Run) -> None:
     simulated(run, "-i", "who=Bo")
     code, _, err = simulated(run, "--from", "hung")
@@ -122,6 +127,7 @@ def test_inputs_are_those_of_then_and_others_are_bought_for(run: Run) -> None:
     assert paid(run) == [2, 1, 6]
 
 
+@pytest.mark.long
 def test_a_secret_input_of_then_is_given_again(run: Run) -> None:
     simulated(run, "-i", "who=sk-4f9a8b7c6d5e4f3a")
     code, _, err = simulated(run, "--from", "hung")
@@ -130,6 +136,7 @@ def test_a_secret_input_of_then_is_given_again(run: Run) -> None:
     assert paid(run) == [1, 6]
 
 
+@pytest.mark.long
 def test_a_run_from_a_step_that_is_broken_off_is_resumed(run: Run) -> None:
     simulated(run)
     code, _, _ = simulated(run, "--from", "framed", "--max-requests", "1")
@@ -139,6 +146,7 @@ def test_a_run_from_a_step_that_is_broken_off_is_resumed(run: Run) -> None:
     assert "4 paid requests were not sent again" in out
 
 
+@pytest.mark.long
 def test_a_picture_of_before_that_is_gone_is_bought_anew_when_that_is_allowed(run: Run) -> None:
     simulated(run)
     id, first = paid_by_the_last(run)
@@ -158,6 +166,7 @@ def paid_by_the_last(run: Run) -> tuple[str, str]:
     return id, json.loads(run("runs", "show", id, "--json")[1])["requests"][0]["id"]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("more", "said"),
     [
@@ -177,6 +186,7 @@ def test_what_cannot_be_is_told_before_anything_is_paid_for(run: Run, more: tupl
     assert said in err
 
 
+@pytest.mark.long
 def test_a_step_of_a_called_flow_is_named_by_its_call(run: Run) -> None:
     Path("a.flow.yaml").write_text(
         "blocks:\n  flows:\n    paint:\n"
@@ -188,6 +198,7 @@ def test_a_step_of_a_called_flow_is_named_by_its_call(run: Run) -> None:
     assert (code, "write `--from all`" in err) == (2, True)
 
 
+@pytest.mark.long
 def test_without_an_earlier_run_there_is_nothing_to_take(run: Run) -> None:
     code, _, err = simulated(run, "--from", "hung")
     assert (code, "no simulated run of a.flow.yaml stands in the journal" in err) == (2, True)

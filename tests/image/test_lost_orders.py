@@ -19,6 +19,8 @@ from web_server import Response, Web, cut, hang, reset, response
 
 from flowdsl import Environment, Event, Limits, Note, RunError, Storage
 
+pytestmark = pytest.mark.long
+
 KEY = "aurora-key-0123456789"
 FLOW = "- step: OPENAI_IMAGE_GENERATION\n  model: borealis-1\n  instruction: A paper boat\n"
 

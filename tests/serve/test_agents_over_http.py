@@ -17,6 +17,8 @@ from mcp.shared._httpx_utils import create_mcp_http_client
 
 from flowdsl.serve.tokens import Tokens
 
+pytestmark = pytest.mark.long
+
 SKYLINE = """\
 inputs: {city: {type: string}}
 flow:

@@ -22,6 +22,8 @@ from gateways import DAY, SMALL, Running, running_gateway
 from flowdsl.cli import main
 from flowdsl_steps.image.simulator import Simulator, parse_fault
 
+pytestmark = pytest.mark.long
+
 BODY = {**SMALL, "prompt": "A red kite"}
 
 

@@ -15,6 +15,8 @@ from PIL import Image
 
 from flowdsl_steps.image.simulator import Simulator
 
+pytestmark = pytest.mark.long
+
 ENDPOINT: Any = "/v1/images/generations"
 EDITS: Any = "/v1/images/edits"
 

@@ -18,6 +18,8 @@ from flowdsl.journal.journal import Journal
 from flowdsl_steps.image.simulator import Simulator
 from flowdsl_steps.image.vendor_batch.door import VendorBatchDoor
 
+pytestmark = pytest.mark.long
+
 ELSEWHERE = "http://127.0.0.1:9/v1"
 
 

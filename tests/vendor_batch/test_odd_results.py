@@ -24,6 +24,8 @@ from flowdsl_steps.image.simulator import Simulator
 from flowdsl_steps.image.vendor_batch.journal import KeptPart, MemoryBatchJournal
 from flowdsl_steps.image.vendor_batch.vendor_batch import Outcome
 
+pytestmark = pytest.mark.long
+
 
 def png() -> str:
     out = BytesIO()

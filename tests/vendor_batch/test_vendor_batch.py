@@ -18,6 +18,8 @@ from flowdsl_steps.image.vendor_batch.journal import BatchJournal, MemoryBatchJo
 from flowdsl_steps.image.vendor_batch.results import without_words
 from flowdsl_steps.image.vendor_batch.vendor_batch import Outcome, VendorBatch
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture(scope="module")
 def running() -> Iterator[Simulator]:

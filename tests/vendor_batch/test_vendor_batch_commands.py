@@ -19,6 +19,8 @@ from flowdsl.journal.journal import Journal
 from flowdsl_steps.image.simulator import Simulator
 from flowdsl_steps.image.vendor_batch import vendor_batch
 
+pytestmark = pytest.mark.long
+
 CARD = """\
 inputs: {name: {type: string, default: Ada}}
 flow:
