@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -55,8 +56,8 @@ class RecordInputs:
         hidden = [name for name in fields if name in secret or self._fields.get(name) in secret]
         return {name: HIDDEN if name in hidden else value for name, value in fields.items()}, hidden
 
-    def check_fields(self, fields: Mapping[str, Any], path: str) -> None:
-        """Looks whether the first record has what the flow needs.
+    def check_fields(self, fields: Mapping[str, Any], path: str, *, warn: bool) -> None:
+        """Looks whether the first record has what the flow needs, and warns where it has nothing that the flow takes.
 
         Raises:
             UsageError: it lacks a field, or the flow has no such input.
@@ -81,6 +82,19 @@ class RecordInputs:
                 f"the first record of {path} has no field for the input `{name}`: `{how}` names one, "
                 f"`-i {name}=VALUE` gives all records the same; it has {', '.join(map(visible_line, fields))}"
             )
+        if warn and fields and self._declared is not None and not self._own(fields):
+            sys.stderr.write(f"flowdsl: warning: {self._all_alike(fields, path)}\n")
+
+    def _all_alike(self, fields: Mapping[str, Any], path: str) -> str:
+        declared = list(self._declared or ())
+        near = _meant(declared[0], list(fields), declared) if declared else None
+        how = (
+            f"`--map {declared[0]}={near or 'FIELD'}` takes one for the input" if declared else "it declares no inputs"
+        )
+        return (
+            f"no field of {path} is an input of the flow, and all records ask for the same: {how}; "
+            f"the records have {', '.join(map(visible_line, fields))}"
+        )
 
 
 def _meant(name: str, spare: Sequence[str], lacking: Sequence[str]) -> str | None:

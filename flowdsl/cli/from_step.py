@@ -106,9 +106,9 @@ def _earlier(runs: Runs, options: Namespace, source: Source) -> KeptRun:
 
     found = runs.last(flow_path(source.path), options.action, simulated=options.simulate)
     if found is None:
-        simulated = "simulated " if options.simulate else ""
+        kind = "simulated " if options.simulate else "real "
         raise UsageError(
-            f"--from {options.from_step}: no {simulated}run of {options.file} stands in the journal: "
+            f"--from {options.from_step}: no {kind}run of {options.file} stands in the journal: "
             "leave --from out, and what it buys can be used the next time"
         )
     if found.status == "running":

@@ -84,11 +84,12 @@ def _of_events(options: Namespace) -> StatesOf:
 
 
 def _draw_run(options: Namespace, journal: Journal) -> int:
-    batch = None if options.run == LAST else journal.batches.find(options.run)
+    single = journal.runs.all(most=1)
+    batch = journal.batches.last(single) if options.run == LAST else journal.batches.find(options.run)
     if batch is not None:
         runs, name = journal.runs.all(batch=batch.id), f"the batch {batch.id}"
     elif options.run == LAST:
-        runs, name = journal.runs.all(most=1), f"the last run in {journal.folder}"
+        runs, name = single, f"the last run in {journal.folder}"
     else:
         runs = [journal.runs.find(options.run)]
         name = f"the run {runs[0].id}"

@@ -186,8 +186,7 @@ def _of_folder(path: Path) -> _Found:
 def _batch(journal: Journal, of: str | None) -> KeptBatch | None:
     if of is not None:
         return journal.batches.find(of)
-    batches, runs = journal.batches.all(), journal.runs.all(most=1)
-    return batches[0] if batches and (not runs or batches[0].began > runs[0].began) else None
+    return journal.batches.last(journal.runs.all(most=1))
 
 
 def _of_batch(journal: Journal, batch: KeptBatch) -> _Found:

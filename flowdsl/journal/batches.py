@@ -5,12 +5,16 @@ from __future__ import annotations
 import json
 import sqlite3
 import time
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from flowdsl.errors import UsageError
 from flowdsl.journal.database import Database
 from flowdsl.journal.doubt import AT_VENDOR, IN_DOUBT
 from flowdsl.journal.running import Running
+
+if TYPE_CHECKING:
+    from flowdsl.journal.runs import KeptRun
 
 _OF_RUNS = "FROM ledger JOIN runs ON runs.id = ledger.run WHERE runs.batch = ?"
 
@@ -78,6 +82,11 @@ class Batches:
         """The batch of an id, or of its beginning; None where there is none, or several."""
         found = [each for each in self.all() if each.id.startswith(named)]
         return found[0] if len(found) == 1 else None
+
+    def last(self, single: Sequence[KeptRun]) -> KeptBatch | None:
+        """The last one, unless the first of the runs, the newest of no batch, began after it."""
+        batches = self.all()
+        return batches[0] if batches and (not single or batches[0].began > single[0].began) else None
 
     def unfinished(self) -> KeptBatch | None:
         """The last one that can be resumed."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from flowdsl.journal.database import Database
+from flowdsl.journal.tags import REQUEST_TAG, TARGET_TAG
 
 BY = ("flow", "service", "model", "day", "tag")
 """What costs are summed by."""
@@ -14,7 +15,7 @@ _SUMS = """
     iif(sum(in_doubt AND most_usd IS NULL), NULL, coalesce(sum(iif(in_doubt, most_usd, 0.0)), 0.0)) AS in_doubt_usd
 """
 _WHERE = "simulated = :simulated AND day >= :since AND day <= :until AND state != 'refused'"
-_TAGGED = "costs LEFT JOIN json_each(costs.tags) AS tag"
+_TAGGED = f"""costs LEFT JOIN json_each(json_remove(costs.tags, '$."{REQUEST_TAG}"', '$."{TARGET_TAG}"')) AS tag"""
 _TAG = "coalesce(tag.key || '=' || tag.value, '')"
 
 

@@ -13,6 +13,7 @@ from flowdsl.engine.state import new_run_id
 from flowdsl.environment.flow import Flow
 from flowdsl.errors import RunError
 from flowdsl.events import Event
+from flowdsl.journal.tags import REQUEST_TAG
 from flowdsl.serve.gateway import Gateway
 from flowdsl.serve.refusal import Refusal, of_run, other_request
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 _MOST_KEPT = 1000
 """Runs that are over and can still be asked for, with their results."""
 _MOST_EVENTS = 5000
-_DIGEST_TAG, _FLOW_TAG, _OWNER_TAG = "gateway-request", "gateway-flow", "token"
+_FLOW_TAG, _OWNER_TAG = "gateway-flow", "token"
 
 
 class FlowRun:
@@ -126,10 +127,10 @@ class FlowRuns:
             id = new_run_id()
         else:
             id = f"run-{hashlib.sha256(json.dumps([owner, key]).encode()).hexdigest()[:40]}"
-            tags[_DIGEST_TAG] = digest
+            tags[REQUEST_TAG] = digest
             before, kept = self._runs.get(id), journal.kept(id)
             if (before is not None and before.digest != digest) or (
-                kept is not None and kept.tags.get(_DIGEST_TAG) != digest
+                kept is not None and kept.tags.get(REQUEST_TAG) != digest
             ):
                 raise other_request()
             if before is not None and before.status in ("running", "done"):

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 from flowdsl.environment import Environment
 from flowdsl.errors import FlowCheckError, LimitExceeded, RunError
 from flowdsl.events import Event, PartialImage
+from flowdsl.journal.tags import REQUEST_TAG, TARGET_TAG
 from flowdsl.serve.fields import Asked, shown
 from flowdsl.serve.refusal import Refusal, all_of, of_run, other_request, outdated
 from flowdsl.serve.request_flow import FACTS, PICTURES, RequestFlows, inputs_of
@@ -27,8 +28,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 _OWNER_TAG = "token"
-_REQUEST_TAG, _TARGET_TAG = "gateway-request", "gateway-service"
-"""Tags of runs that have an idempotency key: a digest of the request, and the service that was asked."""
 _PAUSES, _PAUSE_S = 200, 0.01
 OnPartial = Callable[[PartialImage], Any]
 
@@ -138,12 +137,12 @@ class Gateway:
         self, asked: Asked, route: Route, asker: Asker, tags: dict[str, str], run: str, digest: str
     ) -> Made:
         """What a request with a key brings: what one before it has bought, else what is bought now."""
-        tags[_REQUEST_TAG] = digest
+        tags[REQUEST_TAG] = digest
         number, target = 0, None
         while (before := asker.journal.kept(f"{run}-{number}")) is not None:
-            if before.tags.get(_REQUEST_TAG) != digest:
+            if before.tags.get(REQUEST_TAG) != digest:
                 raise other_request()
-            service, model = json.loads(before.tags[_TARGET_TAG])
+            service, model = json.loads(before.tags[TARGET_TAG])
             target = Target(service, model)
             number += 1
         return await self._bought(asked, route, asker, tags, run, max(number - 1, 0), target)
@@ -189,7 +188,7 @@ class Gateway:
         flow = self._flows.of(asked, target).flow
         limits = None
         if id is not None:
-            tags = {**tags, _TARGET_TAG: json.dumps([target.service, target.model])}
+            tags = {**tags, TARGET_TAG: json.dumps([target.service, target.model])}
             await _settled(asker.journal, id)
             if asker.journal.repeating(id) == "done":  # all of it is bought, whatever the settings say by now
                 limits = flow.limits._replace(max_requests=0, fixed=frozenset(("max_requests",)))

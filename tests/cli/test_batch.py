@@ -171,6 +171,18 @@ def test_what_is_wrong_is_told_before_anything_runs(run: Run, arguments: tuple[s
     assert not Path("cards").exists()
 
 
+def test_records_of_which_no_field_is_an_input_are_warned_of_as_they_all_ask_for_the_same(run: Run) -> None:
+    loud = ("batch", "card.flow.yaml", "--simulate", "--over", "a.csv", "-i", "name=full_name", "--out")
+    code, _, said = run(*loud, "cards", over="full_name,town\nAda,London\nBo,Faro\n")
+    assert code == 0
+    assert (
+        "flowdsl: warning: no field of a.csv is an input of the flow, and all records ask for the same: "
+        "`--map name=full_name` takes one for the input; the records have full_name, town\n"
+    ) in said
+    assert "warning" not in run(*loud[:6], "--map", "name=full_name", "--out", "more")[2]  # the remedy works
+    assert [line["outputs"]["card"][0]["width"] for line in lines("results.jsonl")] == [1024, 1024]
+
+
 def test_records_of_a_misspelt_name_are_those_of_the_near_one(run: Run) -> None:
     Path("people.csv").write_text("name\nAda\n", encoding="utf-8")
     Path("lists").mkdir()

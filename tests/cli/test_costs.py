@@ -54,6 +54,16 @@ def test_a_request_with_two_tags_counts_at_both_and_once_in_the_sum(
     assert found["total"]["usd"] == pytest.approx(3 * COST, abs=1e-3)
 
 
+def test_what_a_gateway_notes_of_each_request_is_no_tag_to_sum_by(
+    place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    noted = [{"gateway-request": f"{each}f13", "gateway-service": '[null, "gpt-image-2"]'} for each in range(3)]
+    bought(place, noted[0], noted[1], {**noted[2], "token": "shop"})
+    found = said(capsys, "--by", "tag")
+    assert {row["key"]: row["requests"] for row in found["costs"]} == {None: 2, "token=shop": 1}
+    assert found["total"]["requests"] == 3
+
+
 def test_costs_are_of_flows_services_models_and_days(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
     bought(place, {}, {})
     for by, key in (("flow", str(place / "boat.flow.yaml")), ("service", "OPENAI_IMAGE_GENERATION")):

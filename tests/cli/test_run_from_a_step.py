@@ -202,3 +202,9 @@ def test_a_step_of_a_called_flow_is_named_by_its_call(run: Run) -> None:
 def test_without_an_earlier_run_there_is_nothing_to_take(run: Run) -> None:
     code, _, err = simulated(run, "--from", "hung")
     assert (code, "no simulated run of a.flow.yaml stands in the journal" in err) == (2, True)
+
+
+def test_a_simulated_run_is_none_that_a_real_one_can_begin_from_and_the_message_says_so(run: Run) -> None:
+    assert simulated(run)[0] == 0
+    code, _, err = run("run", "a.flow.yaml", "--from", "hung")
+    assert (code, "no real run of a.flow.yaml stands in the journal" in err) == (2, True)

@@ -89,6 +89,16 @@ def test_a_batch_is_drawn_as_all_of_its_runs(capsys: pytest.CaptureFixture[str])
     assert state.startswith("done: 3×")
 
 
+def test_last_is_a_batch_where_that_began_after_every_single_run(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("card.flow.yaml").write_text(f"inputs: {{what: {{type: string}}}}\nflow:\n  {CARD}")
+    Path("a.jsonl").write_text('{"what": "kite"}\n{"what": "fox"}\n')
+    assert main(["run", "card.flow.yaml", "-i", "what=tram", "--simulate", "--quiet"]) == 0
+    assert main(["batch", "card.flow.yaml", "--over", "a.jsonl", "--simulate", "--quiet", "--out", "cards"]) == 0
+    assert drawn(capsys, "--run", "last")[0].startswith("done: 2×")
+    assert main(["run", "card.flow.yaml", "-i", "what=tram", "--simulate", "--quiet"]) == 0
+    assert not drawn(capsys, "--run", "last")[0].startswith("done: 2×")
+
+
 def test_wrong_uses_are_told(capsys: pytest.CaptureFixture[str]) -> None:
     Path("card.flow.yaml").write_text(CARD.replace("{{ inputs.what }}", "kite"))
     Path("other.flow.yaml").write_text("- {step: SET, a: 1}\n")
