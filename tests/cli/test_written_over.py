@@ -60,10 +60,8 @@ def test_no_file_of_somebody_is_written_over(what: str, folder: Path, capsys: py
         assert main(said(what, name)) == 2, name
         printed = capsys.readouterr()
         assert printed.out == ""
-        assert (
-            printed.err
-            == f"flowdsl: {name} is there and is no {(WRITING | GATEWAY)[what][1]}: it stays as it is; name another file\n"
-        )
+        kind = (WRITING | GATEWAY)[what][1]
+        assert printed.err == f"flowdsl: {name} is there and is no {kind}: it stays as it is; name another file\n"
         assert (folder / name).read_text() == text
 
 
