@@ -97,7 +97,7 @@ def parser() -> Parser:
     parser.add_argument("--limit", type=count, metavar="N", help="only the first N records")
     parser.add_argument("--sample", type=count, metavar="N", help="only N records, chosen by lot, the same each time")
     add_options(parser)
-    parser.set_defaults(inputs=None)
+    parser.set_defaults(inputs=None, resend=False)
     return parser
 
 
@@ -144,7 +144,7 @@ def perform(options: Namespace, kept: KeptBatch | None = None) -> int:
             journal.batches.begin(id, flow_path(source.path), again, str(folder), simulated=options.simulate)
         else:
             _check_same(options.over, kept)
-            journal.batches.go_on(id)
+            journal.batches.go_on(id, resend=options.resend)
         return _run(_Batch(id, flow, journal, options, results, failed, inputs, known, seen_by), types, folder)
 
 

@@ -6,12 +6,20 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from flowdsl.errors import UsageError
+
+_HEAD = 400
+"""In how many characters from the start a generated file has its mark."""
+
 
 def write_or_check(folder: Path, files: Mapping[str, str], *, mark: str, check: bool, again: str) -> int:
     """Writes files below a folder, or names those that differ; the exit code.
 
     `files` maps relative paths to texts. Files beside them that bear the `mark` and are not among them were generated
     once for something that is gone: they are removed, or named. `again` is the command that writes them.
+
+    Raises:
+        UsageError: a file of somebody, without the mark, has the name of one of them; nothing is written.
     """
     left_over = _left_over(folder, files, mark)
     if check:
@@ -23,6 +31,8 @@ def write_or_check(folder: Path, files: Mapping[str, str], *, mark: str, check: 
         print(f"{_count(files)} in {folder} up to date")
         return 0
     changed = [name for name, text in files.items() if _read(folder / name) != text]
+    for name in changed:
+        _check_is_generated(folder / name, mark)
     for name in changed:
         write_atomically(folder / name, files[name])
     for path in left_over:
@@ -42,12 +52,21 @@ def write_atomically(path: Path, text: str) -> None:
     put(str(path), text.encode("utf-8", "replace"))
 
 
+def _check_is_generated(path: Path, mark: str) -> None:
+    if not path.is_file() or not path.stat().st_size:
+        return
+    if mark not in path.read_text(encoding="utf-8", errors="replace")[:_HEAD]:
+        raise UsageError(
+            f"{path} is there and was not generated: it stays as it is; move it away, or name another folder"
+        )
+
+
 def _left_over(folder: Path, files: Mapping[str, str], mark: str) -> list[Path]:
     expected = {folder / name for name in files}
     suffixes = {path.suffix for path in expected}
     places = {path.parent for path in expected if path.parent.is_dir()}
     found = sorted(path for place in places for path in place.iterdir() if path.suffix in suffixes)
-    return [path for path in found if path not in expected and mark in (_read(path) or "")[:400]]
+    return [path for path in found if path not in expected and mark in (_read(path) or "")[:_HEAD]]
 
 
 def _read(path: Path) -> str | None:

@@ -10,6 +10,7 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from flowdsl.cli.arguments import Parser, file_name, flag
+from flowdsl.cli.overwriting import check_written_over
 from flowdsl.errors import UsageError
 
 if TYPE_CHECKING:
@@ -82,6 +83,7 @@ def _log(options: Namespace, stack: ExitStack) -> LogLines:
 
     if options.log_json == "-":
         return LogLines(sys.stderr.write, content=options.log_content)
+    check_written_over(options.log_json, "log")
     try:
         file = open(options.log_json, "ab", buffering=0)  # noqa: SIM115, PTH123  it is open while the command runs
     except OSError as error:

@@ -1,5 +1,5 @@
-"""What a command may write over: what it has written itself before, and what holds nothing. Every other file is
-somebody's, and a name that is given by mistake must not cost them a flow."""
+"""What a command may write over or add to: what it has written itself before, and what holds nothing. Every other file
+is somebody's, and a name that is given by mistake must not cost them a flow."""
 
 from __future__ import annotations
 
@@ -19,8 +19,9 @@ _MADE = {
     "report of coverage": r'\A\{\s*"v": 1,\s*"percent": ',
     "baseline": r'\A\{\s*"flowdsl_baseline": ',
     "drawing": r'\A(?:---\n[^\n]*\n---\n)?flowchart |\sid="flow-title"',
+    "log": r'\A\s*\{"time": "',
 }
-"""How each kind of file is known that is written over."""
+"""How each kind of file is known that is written over or added to."""
 _MOST = 1_000_000
 
 

@@ -105,15 +105,14 @@ def _go_on(journal: Journal, found: KeptBatch, options: Namespace) -> int:
     _, *arguments = found.given["argv"]
     again = batch.parser().parse(arguments)
     give_again(again, options, found.given.get("hidden", []), found.id)
-    if options.resend:
-        journal.batches.release(found.id)
+    again.resend = options.resend  # they are released when nothing keeps the batch from going on
     journal.close()
     again.fault, again.json, again.quiet, again.yes = [], options.json, options.quiet, options.yes
     for name in ("timeout", "max_requests", "max_usd"):
         if getattr(options, name) is not None:
             setattr(again, name, getattr(options, name))
     again.argv = found.given["argv"]
-    os.chdir(found.given.get("cwd") or ".")
+    _go_to(found)
     return batch.perform(again, found)
 
 
@@ -144,14 +143,14 @@ def _check(run: KeptRun) -> None:
         raise UsageError(f"a host application has made the run {run.id}: there `flow.resume(…)` goes on with it")
 
 
-def _go_to(run: KeptRun) -> None:
-    """Makes the folder in which a run began the working folder: paths of its options are meant from there."""
+def _go_to(run: KeptRun | KeptBatch) -> None:
+    """Makes the folder in which it began the working folder: paths of its options are meant from there."""
     folder = run.given.get("cwd") or "."
     try:
         os.chdir(folder)
     except OSError as error:
         raise UsageError(
-            f"the folder in which the run began cannot be entered: {folder}: {error.strerror}; put it back there"
+            f"the folder in which it began cannot be entered: {folder}: {error.strerror}; put it back there"
         ) from error
 
 

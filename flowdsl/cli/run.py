@@ -110,10 +110,10 @@ def perform(options: Namespace, source: Source) -> int:
             return 0
         if options.resume is None and not may_begin(flow, source.path, inputs, options):
             return 0
+        seen_by = watchers(options, flow, source, stack)  # before requests in doubt are released for a run
         journal = journal_of(flow, source, options, stack)
         if start is not None and journal is not None:
             start.begin(journal, flow, options, inputs)
-        seen_by = watchers(options, flow, source, stack)
         account = Account(simulated=options.simulate, source=source, journal=journal, watchers=seen_by)
         try:
             result = _run(flow, inputs, options, account, shown)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from flowdsl.cli.arguments import Parser, add_allow_endpoint, add_as_of, count, file_name, flag, port
+from flowdsl.cli.overwriting import check_written_over
 from flowdsl.cli.ready_flow import IMAGES
 from flowdsl.errors import UsageError
 
@@ -48,6 +49,7 @@ def main(arguments: Sequence[str]) -> int:
     _require_extra()
     if not 1 <= options.workers <= _MOST_WORKERS:
         raise UsageError(f"--workers takes a number from 1 to {_MOST_WORKERS}, such as the number of processors")
+    check_written_over(options.log_json, "log")
     from flowdsl.settings.serving import serving
 
     settings = _settings(options.config)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from flowdsl.cli.arguments import Parser, count, file_name, flag, usd
 from flowdsl.cli.journaled import state_of, sum_of
+from flowdsl.cli.streams import stdout_at_stake
 from flowdsl.errors import UsageError
 from flowdsl.nearest import nearest
 
@@ -83,14 +84,19 @@ def _create(tokens: Tokens, options: Namespace) -> int:
             raise UsageError(f"--{name.replace('_', '-')} 0 lets nothing through: write a number from 1 on")
     if options.days is not None and options.days > _DAYS:
         raise UsageError(f"--days {options.days} is longer than a token lasts: write at most {_DAYS}, or leave it out")
-    text = tokens.create(
-        options.name,
-        days=options.days,
-        models=models,
-        per_minute=options.per_minute,
-        usd_per_day=options.usd_per_day,
-    )
-    print(text)
+    with stdout_at_stake():
+        text = tokens.create(
+            options.name,
+            days=options.days,
+            models=models,
+            per_minute=options.per_minute,
+            usd_per_day=options.usd_per_day,
+        )
+        try:
+            print(text, flush=True)
+        except OSError:  # nobody has seen it, and nobody can see it again
+            tokens.revoke(options.name)
+            raise
     sys.stderr.write("flowdsl: keep it now: it is not shown again\n")
     return 0
 

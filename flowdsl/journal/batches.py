@@ -60,8 +60,10 @@ class Batches:
         insert = f"INSERT INTO batches {columns} VALUES ('running',?,?,?,?,?,?)"
         self._database.submit(lambda db: db.execute(insert, values) and None).result()
 
-    def go_on(self, id: str) -> None:
-        """The same of one that goes on."""
+    def go_on(self, id: str, *, resend: bool = False) -> None:
+        """The same of one that goes on; `resend` lets its requests in doubt be sent again."""
+        if resend:
+            self._release(id)
         self._set(id, "running", None)
 
     def end(self, id: str, status: str) -> None:
@@ -132,6 +134,9 @@ class Batches:
         """
         if self._running.goes_on(id):
             raise UsageError(f"the batch {id} goes on: wait until it has ended, or end it with Ctrl-C")
+        return self._release(id)
+
+    def _release(self, id: str) -> int:
         runs = "SELECT id FROM runs WHERE batch = ?"
         update = f"UPDATE ledger SET state = 'released' WHERE run IN ({runs}) AND {IN_DOUBT}"
         return self._database.submit(lambda db: db.execute(update, (id,)).rowcount).result()

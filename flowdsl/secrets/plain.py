@@ -35,6 +35,7 @@ _LOOKS_LIKE_A_KEY = re.compile(
     r"(?<![\w-])(?:"
     r"(?:sk|sess|xai|gsk|glpat)-[\w-]{6,}"
     r"|(?:ghp|gho|ghs|ghu|github_pat|hf|r8|gsk|sk|rk|pk)_\w{16,}|xox[a-z]-[\w-]{10,}"
+    r"|fdsl-[0-9a-f]{12}-[\w-]{16,}"
     r"|AKIA[0-9A-Z]{12,}|AIza[\w-]{20,}|eyJ[\w-]{10,4000}+\.[\w-]+(?:\.[\w-]+)?"
     r"|(?:[Bb]earer|[Bb]asic|Token|Key)[ ]+(?P<scheme>(?=\S*[\d=]|\S{20})[\w.~+/=-]{6,})"
     r"|[A-Z][A-Z0-9_]{0,60}(?:KEY|TOKEN|SECRET|PASSWORD)=(?P<variable>[^\s\"'{]+)"

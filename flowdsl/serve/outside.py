@@ -14,6 +14,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from flowdsl.errors import UsageError
+from flowdsl.secrets.plain import without_keys
 from flowdsl.serve.bodies import ClientGone
 from flowdsl.serve.fields import shown
 from flowdsl.serve.headers import NO_STORE
@@ -91,7 +92,7 @@ def _line(scope: Scope, id: str, status: int, elapsed_s: float) -> dict[str, Any
     facts = {name: state[name] for name in ("token", "model", "images", "cost_usd", "code") if name in state}
     now = time.time()
     when = f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(now))}.{int(now * 1000) % 1000:03d}Z"
-    path = scope["path"]
+    path = without_keys(scope["path"])  # a client may have put one there, in place of a model or flow
     if path.startswith("/pictures/"):
         path = "/pictures/…"  # whoever reads it could fetch it
     return {

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable
+from contextlib import chdir
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from flowdsl.cli import main
+from flowdsl.journal.doubt import IN_DOUBT
 from flowdsl.journal.journal import Journal
 
 CARD = """\
@@ -247,3 +249,38 @@ def test_of_a_batch_that_goes_on_nothing_is_released_nor_cut_off(run: Run) -> No
             assert Path("cards/results.jsonl").read_text().endswith(half)
     assert run("resume", found.id, "--quiet", "--max-usd", "1")[0] == 0
     assert sorted(line["record"] for line in lines("results.jsonl")) == [0, 1]
+
+
+def test_a_batch_that_cannot_go_on_sends_nothing_again(run: Run) -> None:
+    run(*batch("--over", "a.csv", "--max-usd", "0.007"), over="name\nAda\nBo\n")
+    doubts = f"SELECT id FROM ledger WHERE {IN_DOUBT}"
+    with Journal(os.environ["FLOWDSL_STATE"]) as journal:
+        forget = "UPDATE ledger SET state = 'unknown', images = 0, is_final = 1"
+        journal.database.submit(lambda db: db.execute(forget)).result()
+        (found,) = journal.batches.all()
+        assert len(journal.database.read(doubts, ())) == 1
+    Path("a.csv").rename("b.csv")
+    code, _, err = run("resume", found.id, "--resend")
+    assert (code, "there is no such file" in err) == (2, True)
+    Path("b.csv").rename("a.csv")
+    with Journal(os.environ["FLOWDSL_STATE"]) as journal:
+        assert len(journal.database.read(doubts, ())) == 1
+    assert run("resume", found.id, "--resend", "--quiet", "--max-usd", "1")[0] == 0
+    with Journal(os.environ["FLOWDSL_STATE"]) as journal:
+        assert not journal.database.read(doubts, ())
+
+
+def test_the_folder_of_a_batch_that_is_gone_is_told_with_what_to_do(run: Run, tmp_path: Path) -> None:
+    run(*batch("--over", "a.csv", "--max-usd", "0.007"), over="name\nAda\nBo\n")
+    here = Path.cwd()
+    gone = here.with_name("gone")
+    with chdir(tmp_path.parent):
+        here.rename(gone)
+        try:
+            code, _, err = run("resume")
+        finally:
+            gone.rename(here)
+    assert code == 2
+    assert err.startswith(
+        f"flowdsl: the folder in which it began cannot be entered: {here}: No such file or directory; "
+    )

@@ -9,7 +9,7 @@ import pytest
 
 from flowdsl import Step, StepContext, Verbatim, Written
 from flowdsl.cli.generated import write_atomically, write_or_check
-from flowdsl.errors import PluginError
+from flowdsl.errors import PluginError, UsageError
 from flowdsl.reference.docs import step_page
 from flowdsl.reference.docstrings import documented, field_docs
 from flowdsl.reference.index import index_text, plain_json
@@ -54,6 +54,17 @@ def test_left_overs_of_ours_are_removed_and_nobody_elses(tmp_path: Path) -> None
     (tmp_path / "notes.md").write_text("somebody's own", encoding="utf-8")
     write(tmp_path, FILES)
     assert sorted(path.name for path in tmp_path.rglob("*.md")) == ["a.md", "b.md", "notes.md"]
+
+
+@pytest.mark.parametrize("content", [b"my own page\n", b"\xff\xfe"])
+def test_no_file_of_somebody_is_taken_for_a_generated_one(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "sub").mkdir()
+    own = tmp_path / "sub" / "b.md"
+    own.write_bytes(content)
+    with pytest.raises(UsageError, match=r"b\.md is there and was not generated: it stays as it is; move it away"):
+        write(tmp_path, FILES)
+    assert own.read_bytes() == content
+    assert not (tmp_path / "a.md").exists()
 
 
 def test_a_write_that_fails_leaves_nothing_behind(tmp_path: Path) -> None:

@@ -16,6 +16,9 @@ WRITING = {
     "findings": (["validate", "a.flow.yaml", "--output-file", "OUT"], "report"),
     "baseline": (["validate", "a.flow.yaml", "--write-baseline", "OUT"], "baseline"),
     "JUnit": (["test", "a.test.yaml", "--junit", "OUT"], "report of tests"),
+    "log of a run": (["run", "b.flow.yaml", "--simulate", "--log-json", "OUT"], "log"),
+    "log of a picture": (["image", "A fox", "--model", "gpt-image-2", "--simulate", "--log-json", "OUT"], "log"),
+    "log of a batch": (["batch", "b.flow.yaml", "--over", "people.csv", "--simulate", "--log-json", "OUT"], "log"),
     "coverage": (["test", "a.test.yaml", "--coverage-json", "OUT"], "report of coverage"),
 }
 OTHERS = {
@@ -45,19 +48,20 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def said(what: str, name: str) -> list[str]:
-    return [name if argument == "OUT" else argument for argument in WRITING[what][0]]
+    return [name if argument == "OUT" else argument for argument in (WRITING | GATEWAY)[what][0]]
 
 
-@pytest.mark.parametrize("what", WRITING)
+GATEWAY = {"log of a gateway": (["serve", "--simulate", "--port", "0", "--log-json", "OUT"], "log")}
+
+
+@pytest.mark.parametrize("what", [*WRITING, *GATEWAY])
 def test_no_file_of_somebody_is_written_over(what: str, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for name, text in OTHERS.items():
         assert main(said(what, name)) == 2, name
         printed = capsys.readouterr()
         assert printed.out == ""
-        assert (
-            printed.err
-            == f"flowdsl: {name} is there and is no {WRITING[what][1]}: it stays as it is; name another file\n"
-        )
+        kind = (WRITING | GATEWAY)[what][1]
+        assert printed.err == f"flowdsl: {name} is there and is no {kind}: it stays as it is; name another file\n"
         assert (folder / name).read_text() == text
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import stat
+import subprocess
+import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -161,6 +163,25 @@ def test_the_command_makes_lists_and_revokes(
     assert Tokens(tmp_path).of(token) is None and Tokens(tmp_path).required
     assert main(["tokens"]) == 0
     assert "nobody is let in" in capsys.readouterr().out
+
+
+def test_a_token_that_stdout_does_not_take_is_not_left_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("FLOWDSL_STATE", str(tmp_path))
+    with monkeypatch.context() as closed:
+        closed.setattr(sys, "stdout", None)
+        assert main(["tokens", "create", "shop"]) == 4
+    assert capsys.readouterr().err == "flowdsl: stdout is closed\n"
+    if Path("/dev/full").exists():
+        command = [sys.executable, "-m", "flowdsl.cli", "tokens", "create", "shop"]
+        with Path("/dev/full").open("w") as full:
+            ended = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, timeout=60, check=False)
+        assert (ended.returncode, ended.stderr) == (
+            4,
+            b"flowdsl: stdout cannot be written to: No space left on device\n",
+        )
+    assert Tokens(tmp_path).all() == []
 
 
 @pytest.mark.parametrize(

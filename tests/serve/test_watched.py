@@ -16,6 +16,8 @@ from flowdsl.serve.tokens import Tokens
 
 PROMPT = "A kite of the colour of secrets"
 
+KEY = "sk-proj-of-a-client-who-mistook-0123456789"
+
 
 @pytest.fixture(scope="module")
 def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Running, dict[str, str]]]:
@@ -46,9 +48,12 @@ def test_the_log_has_a_line_for_each_request_without_prompt_and_token(
     assert (line["status"], line["token"], line["model"], line["images"]) == (200, "shop", MODEL, 1)
     httpx.get(found.json()["data"][0]["url"])
     gateway.post({**SMALL, "prompt": PROMPT}, f"/v1/images/generations?api_key={headers['Authorization'][7:]}")
-    lines_after(gateway, before + 2)
+    gateway.post({}, f"/v1/{headers['Authorization'][7:]}", headers=headers)
+    gateway.post({}, f"/flows/{KEY}/runs", headers=headers)
+    lines_after(gateway, before + 4)
     text = "\n".join(gateway.log)
     assert PROMPT not in text and headers["Authorization"][7:] not in text and ".png" not in text
+    assert KEY not in text and '"path": "/flows/***/runs"' in text
 
 
 def test_the_counts_are_as_prometheus_reads_them(watched: tuple[Running, dict[str, str]]) -> None:
