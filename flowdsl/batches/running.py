@@ -28,13 +28,15 @@ if TYPE_CHECKING:
 CONCURRENCY = 8
 """So many records are worked on at once, unless somebody says otherwise."""
 _SPENT = frozenset({"budget-spent", "too-many-requests"})
+_FULL = "image-unwritable"
+"""A folder takes no more pictures: somebody makes room before more are bought."""
 
 
 class Outcome(NamedTuple):
     """What became of a record: `number` counts them from 0, `run` is the id of its run. `status` is `done`, `failed`,
     `held` (a request of it is in doubt, so it was left alone), `waiting` (it was broken off, and a vendor's batch goes
-    on with a request of it) or `stopped` (the budget is spent: it was not worked on, or not to its end). `result` is
-    there of one that is done, `error` of the others."""
+    on with a request of it) or `stopped` (the budget is spent, or the folder takes no more pictures: it was not worked
+    on, or not to its end). `result` is there of one that is done, `error` of the others."""
 
     number: int
     status: str
@@ -260,6 +262,9 @@ class _Work:
                 status = "held"
             elif self._effects is not None and self._journal is not None and await self._journal.batches.waits(run):
                 status = "waiting"
+            elif error.code == _FULL:
+                self._stop()
+                status = "stopped"
             return Outcome(number, status, run, None, error, perf_counter() - began)
         except UsageError as error:  # of inputs that cannot be
             return Outcome(number, "failed", run, None, ConfigError(str(error)), perf_counter() - began)

@@ -15,7 +15,7 @@ from flowdsl.cli.arguments import Parser, count, pair
 from flowdsl.cli.batch_inputs import RecordInputs, declared_types
 from flowdsl.cli.batch_progress import BatchProgress
 from flowdsl.cli.batch_signals import signals_to
-from flowdsl.cli.batch_taken import take_batch
+from flowdsl.cli.batch_taken import check_same, take_batch
 from flowdsl.cli.consent import budget_of, may_begin
 from flowdsl.cli.failure import FAILED
 from flowdsl.cli.flow_files import flow_source
@@ -143,7 +143,7 @@ def perform(options: Namespace, kept: KeptBatch | None = None) -> int:
             again = {"argv": argv, "hidden": hidden, "cwd": os.getcwd(), "over": head_of(options.over)}  # noqa: PTH109
             journal.batches.begin(id, flow_path(source.path), again, str(folder), simulated=options.simulate)
         else:
-            _check_same(options.over, kept)
+            check_same(options.over, kept)
             journal.batches.go_on(id, resend=options.resend)
         return _run(_Batch(id, flow, journal, options, results, failed, inputs, known, seen_by), types, folder)
 
@@ -229,6 +229,7 @@ def _run(work: _Batch, types: Mapping[str, str], folder: Path) -> int:
 
     stop, signals = Stop(), list[int]()
     spent_out: list[str] = []
+    unwritten: list[str] = []
 
     def tell(text: str) -> None:
         if not options.quiet:
@@ -255,9 +256,14 @@ def _run(work: _Batch, types: Mapping[str, str], folder: Path) -> int:
         )
         async with aclosing(outcomes):
             async for outcome in outcomes:
-                progress.take(outcome.status, work.take(outcome))
+                try:
+                    progress.take(outcome.status, None if unwritten else work.take(outcome))
+                except OSError as error:  # what was sent is paid for: it ends, and `resume` writes what it made
+                    unwritten.append(f"{_near(folder)} cannot be written to: {error.strerror}")
+                    stop()
                 if outcome.status == "stopped" and outcome.error is not None:
-                    spent_out.append(outcome.error.message)
+                    is_full = outcome.error.code == "image-unwritable"
+                    (unwritten if is_full else spent_out).append(outcome.error.message)
                 elif outcome.status == "waiting" and progress.waiting == 1:
                     hint = outcome.error and outcome.error.hint
                     tell(f"record {outcome.number:,}: {outcome.error}" + (f"\n  hint: {hint}" if hint else ""))
@@ -270,11 +276,11 @@ def _run(work: _Batch, types: Mapping[str, str], folder: Path) -> int:
     finally:
         progress.clear()
         is_whole = (
-            not (signals or spent_out or is_cancelled or progress.held or progress.waiting)
+            not (signals or spent_out or is_cancelled or unwritten or progress.held or progress.waiting)
             and sys.exc_info()[0] is None
         )
         work.journal.batches.end(work.id, "done" if is_whole else "stopped")
-    return _told(work, progress, folder, signals, spent_out, is_cancelled=is_cancelled)
+    return _told(work, progress, folder, signals, spent_out, unwritten, is_cancelled=is_cancelled)
 
 
 def _told(
@@ -283,6 +289,7 @@ def _told(
     folder: Path,
     signals: Sequence[int],
     spent: Sequence[str],
+    unwritten: Sequence[str],
     *,
     is_cancelled: bool,
 ) -> int:
@@ -311,7 +318,11 @@ def _told(
         if done:
             point_to_report(work.journal.folder, str(folder), options)
     short = work.id[:13]
-    if spent:
+    if unwritten:
+        sys.stderr.write(
+            f"stopped: {unwritten[0]}\n  make room; `flowdsl resume {short}` goes on, and buys nothing twice\n"
+        )
+    elif spent:
         sys.stderr.write(f"stopped: {spent[0]}\n  `flowdsl resume {short} --max-usd X` goes on\n")
     elif held:
         sys.stderr.write(
@@ -327,7 +338,7 @@ def _told(
         return 128 + signals[0]
     if is_cancelled:
         return 130
-    return FAILED if progress.failed or held or spent or failed or progress.waiting else 0
+    return FAILED if progress.failed or held or spent or failed or unwritten or progress.waiting else 0
 
 
 def _check(options: Namespace) -> None:
@@ -351,20 +362,6 @@ def _meant(path: str) -> str:
         near = nearest(os.path.basename(path), files)  # noqa: PTH119
         return f"; did you mean `{os.path.join(folder, near)}`?" if near else ""  # noqa: PTH118
     return ""
-
-
-def _check_same(path: str, kept: KeptBatch) -> None:
-    """Looks whether the records are those that the batch began with; others may have come behind them.
-
-    Raises:
-        UsageError: they are not: the numbers of records would mean others.
-    """
-    before = kept.given.get("over")
-    if isinstance(before, dict) and head_of(path, before.get("bytes")) != before:
-        raise UsageError(
-            f"{path} has changed since the batch began, so its records are not the same any more: put it back as it "
-            "was, or run the changed one as a batch of its own, with another --out"
-        )
 
 
 def _named(options: Namespace, source: Source, kept: KeptBatch | None) -> tuple[str, Path]:

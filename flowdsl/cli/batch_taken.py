@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
+from flowdsl.cli.record_files import head_of
 from flowdsl.errors import UsageError
 from flowdsl.journal.errors import JournalError
 
@@ -38,3 +39,17 @@ def take_batch(journal: Journal, batch: KeptBatch, stack: ExitStack) -> None:
     now = journal.batches.find(batch.id)
     if now is not None and now.status != "running":  # which is this process
         check_may_go_on(now)
+
+
+def check_same(path: str, kept: KeptBatch) -> None:
+    """Looks whether the records are those that the batch began with; others may have come behind them.
+
+    Raises:
+        UsageError: they are not: the numbers of records would mean others.
+    """
+    before = kept.given.get("over")
+    if isinstance(before, dict) and head_of(path, before.get("bytes")) != before:
+        raise UsageError(
+            f"{path} has changed since the batch began, so its records are not the same any more: put it back as it "
+            "was, or run the changed one as a batch of its own, with another --out"
+        )

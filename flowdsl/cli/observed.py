@@ -10,7 +10,6 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from flowdsl.cli.arguments import Parser, file_name, flag
-from flowdsl.cli.overwriting import check_written_over
 from flowdsl.errors import UsageError
 
 if TYPE_CHECKING:
@@ -79,15 +78,12 @@ def watchers(options: Namespace, flow: Flow, source: Source, stack: ExitStack) -
 
 
 def _log(options: Namespace, stack: ExitStack) -> LogLines:
+    from flowdsl.cli.log_file import log_file
     from flowdsl.telemetry.log_lines import LogLines
 
     if options.log_json == "-":
         return LogLines(sys.stderr.write, content=options.log_content)
-    check_written_over(options.log_json, "log")
-    try:
-        file = open(options.log_json, "ab", buffering=0)  # noqa: SIM115, PTH123  it is open while the command runs
-    except OSError as error:
-        raise UsageError(f"--log-json {options.log_json}: {error.strerror}") from error
+    file = log_file(options.log_json)
 
     def write(line: str) -> None:
         """Writes a line at once, so that those of several processes do not mix; half a character stands as JSON has

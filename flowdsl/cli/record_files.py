@@ -174,7 +174,10 @@ class Lines:
         if self._file is None:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self._file = self.path.open("ab", buffering=0)
-        self._file.write(json.dumps(line, ensure_ascii=False, default=str).encode("utf-8", "replace") + b"\n")
+        # Half a character stands as JSON has it, and is not another text when the line is read again.
+        left = json.dumps(line, ensure_ascii=False, default=str).encode("utf-8", "backslashreplace") + b"\n"
+        while left:  # a disk that is nearly full takes a part, and says no to the rest
+            left = left[self._file.write(left) :]
         self.count += 1
 
     def close(self) -> None:

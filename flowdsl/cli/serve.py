@@ -239,17 +239,24 @@ def _tell(text: str) -> None:
 
 
 def _log(options: Namespace, stack: ExitStack) -> Callable[[str], None] | None:
-    """What writes the log; lines are written at once and whole, also where several processes write one file."""
+    """What writes the log, whole lines at once. A log that takes no more ends no request: that is said once, until it
+    takes lines again."""
     if options.log_json is None:
         return None
-    try:
-        file = Path(options.log_json).open("ab", buffering=0)  # noqa: SIM115  it is open while the command runs
-    except OSError as error:
-        raise UsageError(f"--log-json {options.log_json}: {error.strerror}") from error
-    stack.enter_context(file)
+    from flowdsl.cli.log_file import log_file
+
+    file = stack.enter_context(log_file(options.log_json))
+    is_missing = False
 
     def log(line: str) -> None:
-        file.write(f"{line}\n".encode())
+        nonlocal is_missing
+        try:
+            file.write(f"{line}\n".encode())
+            is_missing = False
+        except OSError as error:
+            if not is_missing:
+                _tell(f"warning: lines are missing in {options.log_json}: {error.strerror}")
+            is_missing = True
 
     return log
 

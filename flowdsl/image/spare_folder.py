@@ -11,6 +11,8 @@ from flowdsl.image.image import Image
 
 _MORE_PLACES = ("/var/tmp", "/dev/shm")  # noqa: S108  the folder in it has a name that nobody can know before
 """Where systems keep temporary files besides: on another disk often, and in memory."""
+_PREFIX = "flowdsl-"
+_RANDOM = 8
 
 
 class SpareFolder:
@@ -24,7 +26,7 @@ class SpareFolder:
     def __init__(self) -> None:
         self.paths: list[Path] = []
         self.reason = ""
-        self._name = f"flowdsl-{os.urandom(8).hex()}"
+        self._name = f"{_PREFIX}{os.urandom(_RANDOM).hex()}"
 
     def tried(self) -> Iterator[Path]:
         """Folders that may have room, one after the other: whoever wants the next found none in the last."""
@@ -50,6 +52,13 @@ class SpareFolder:
     def holds(self, image: Image) -> bool:
         """Whether an image is in one of the folders, and nowhere else."""
         return bool(self.paths) and Path(image.path).parent.name == self._name
+
+
+def is_spare(path: Path) -> bool:
+    """Whether a file lies in such a folder, of whatever process."""
+    name = path.parent.name
+    is_named = name.startswith(_PREFIX) and len(name) == len(_PREFIX) + 2 * _RANDOM
+    return is_named and str(path.parent.parent) in _places()
 
 
 def _places() -> Iterator[str]:

@@ -9,6 +9,7 @@ from typing import Any
 
 from flowdsl.errors import StepError
 from flowdsl.image.image import Image
+from flowdsl.image.spare_folder import is_spare
 from flowdsl.image.store import ImageStore
 from flowdsl.journal.recorded_values import Blobs
 
@@ -44,8 +45,13 @@ class Shelved(Blobs):
             raise _gone(written, error.strerror or str(error)) from error
         if found != written["sha256"]:
             raise _gone(written, "its bytes have changed")
-        image = Image(path=str(path), **{name: written[name] for name in _FACTS}, **facts)
-        store.adopt(image)
+        if is_spare(path):  # temporary files do not last, and the folder may have room now
+            with path.open("rb") as file, store.writer() as writer:
+                writer.write(file.read())
+                image = writer.commit(**facts)
+        else:
+            image = Image(path=str(path), **{name: written[name] for name in _FACTS}, **facts)
+            store.adopt(image)
         self.images.append(image)
         return image
 

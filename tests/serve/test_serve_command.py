@@ -134,3 +134,12 @@ def test_without_the_extra_it_says_what_to_install(
     monkeypatch.setattr(util, "find_spec", lambda name, *more: None if name == "starlette" else real(name, *more))
     assert main(["serve"]) == 2
     assert "pip install 'flowdsl[serve]'" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
+def test_a_log_on_a_full_disk_costs_no_response_and_no_traceback_and_is_told_once(tmp_path: Path) -> None:
+    with serving(tmp_path, "--log-json", "/dev/full") as (process, url):
+        assert [httpx.get(f"{url}/healthz").status_code for _ in range(3)] == [200, 200, 200]
+        process.send_signal(signal.SIGTERM)
+        _, err = process.communicate()
+        assert err == "flowdsl: warning: lines are missing in /dev/full: No space left on device\n"

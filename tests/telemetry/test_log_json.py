@@ -123,3 +123,38 @@ def test_what_cannot_be_written_is_told_before_anything_is_sent(
 def test_a_log_that_takes_no_more_ends_no_run_and_is_told(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run("--log-json", "/dev/full") == 0
     assert "warning: lines are missing in /dev/full: No space left on device" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("file", ["walrus.flow.yaml", "who.csv", "who.jsonl", "a.png"])
+def test_a_file_that_is_no_log_stays_as_it_is_and_nothing_is_sent(
+    file: str, place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (place / "who.csv").write_text("who\nAda\n")
+    (place / "who.jsonl").write_text('{"who": "Ada"}\n')
+    (place / "a.png").write_bytes(b"\x89PNG")
+    before = (place / file).read_bytes()
+    assert run("--log-json", file) == 2
+    assert f"{file} is there and is no log: it stays as it is" in capsys.readouterr().err
+    batch = ["batch", "walrus.flow.yaml", "--over", "who.csv", "--simulate", "--quiet", "--out", "out"]
+    assert main([*batch, "--log-json", file]) == 2
+    assert main(["serve", "--port", "0", "--simulate", "--log-json", file]) == 2
+    assert (place / file).read_bytes() == before
+    assert [path.name for path in place.rglob("*.png")] == ["a.png"]
+
+
+def test_an_empty_log_as_one_that_was_rotated_takes_lines(place: Path) -> None:
+    (place / "run.log").touch()
+    assert run("--log-json", "run.log") == 0
+    assert lines(place / "run.log")[-1]["event"] == "FlowFinished"
+
+
+@pytest.mark.parametrize("file", ["results.jsonl", "failed.jsonl", "manifest.json"])
+def test_a_log_is_not_mixed_with_the_results_of_its_batch(
+    file: str, place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (place / "who.csv").write_text("who\nAda\n")
+    (place / "out").mkdir()
+    batch = ["batch", "walrus.flow.yaml", "--over", "who.csv", "--simulate", "--quiet", "--out", "out"]
+    assert main([*batch, "--log-json", f"out/{file}"]) == 2
+    assert "write a file of this name: name another" in capsys.readouterr().err
+    assert list((place / "out").iterdir()) == []
