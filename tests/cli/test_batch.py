@@ -171,6 +171,19 @@ def test_what_is_wrong_is_told_before_anything_runs(run: Run, arguments: tuple[s
     assert not Path("cards").exists()
 
 
+@pytest.mark.parametrize("vendor", [(), ("--vendor-batch",)])
+def test_faults_strike_the_records_of_a_batch_too(run: Run, vendor: tuple[str, ...]) -> None:
+    faults = ("--fault", "card=moderation:1")
+    code, out, _ = run(*batch("--over", "a.csv", *faults, *vendor), over="name\nAda\nBo\n")
+    assert (code, "1 record done, 1 failed" in out) == (4, True)
+
+
+def test_an_empty_table_is_called_empty(run: Run) -> None:
+    Path("a.csv").touch()
+    code, _, said = run(*batch("--over", "a.csv"))
+    assert (code, "a.csv is empty: its first line names the columns" in said) == (2, True)
+
+
 def test_records_of_which_no_field_is_an_input_are_warned_of_as_they_all_ask_for_the_same(run: Run) -> None:
     loud = ("batch", "card.flow.yaml", "--simulate", "--over", "a.csv", "-i", "name=full_name", "--out")
     code, _, said = run(*loud, "cards", over="full_name,town\nAda,London\nBo,Faro\n")
