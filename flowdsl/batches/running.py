@@ -32,7 +32,7 @@ _SPENT = frozenset({"budget-spent", "too-many-requests"})
 
 class Outcome(NamedTuple):
     """What became of a record: `number` counts them from 0, `run` is the id of its run. `status` is `done`, `failed`,
-    `held` (a request of it is in doubt, so it was left alone), `waiting` (it was broken off, and a vendor's batch goes
+    `held` (a request of it is in doubt, so it is left alone), `waiting` (it was broken off, and a vendor's batch goes
     on with a request of it) or `stopped` (the budget is spent: it was not worked on, or not to its end). `result` is
     there of one that is done, `error` of the others."""
 
@@ -260,6 +260,8 @@ class _Work:
                 status = "held"
             elif self._effects is not None and self._journal is not None and await self._journal.batches.waits(run):
                 status = "waiting"
+            elif error.charge_possible and self._journal is not None and await self._journal.batches.is_in_doubt(run):
+                status = "held"  # of one that failed, its like would be bought again
             return Outcome(number, status, run, None, error, perf_counter() - began)
         except UsageError as error:  # of inputs that cannot be
             return Outcome(number, "failed", run, None, ConfigError(str(error)), perf_counter() - began)

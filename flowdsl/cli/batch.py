@@ -258,7 +258,7 @@ def _run(work: _Batch, types: Mapping[str, str], folder: Path) -> int:
                 progress.take(outcome.status, work.take(outcome))
                 if outcome.status == "stopped" and outcome.error is not None:
                     spent_out.append(outcome.error.message)
-                elif outcome.status == "waiting" and progress.waiting == 1:
+                elif (outcome.status, progress.waiting + progress.held) in (("waiting", 1), ("held", 1)):
                     hint = outcome.error and outcome.error.hint
                     tell(f"record {outcome.number:,}: {outcome.error}" + (f"\n  hint: {hint}" if hint else ""))
 

@@ -178,6 +178,18 @@ def test_faults_strike_the_records_of_a_batch_too(run: Run, vendor: tuple[str, .
     assert (code, "1 record done, 1 failed" in out) == (4, True)
 
 
+def test_a_record_that_may_be_billed_is_held_and_not_among_those_to_run_again(run: Run) -> None:
+    loud = [each for each in batch("--over", "a.csv", "--fault", "card=reset:1") if each != "--quiet"]
+    code, out, said = run(*loud, over="name\nAda\nBo\n")
+    assert (code, out.splitlines()[0].startswith("1 record done, 1 in doubt, simulated")) == (4, True)
+    assert "the work may have been done and billed" in said
+    assert not (Path("cards") / "failed.jsonl").exists()
+    code, out, _ = run("resume", "--quiet")
+    assert (code, "1 record done, 1 in doubt" in out) == (4, True)
+    code, out, _ = run("resume", "--quiet", "--resend")  # as the message says
+    assert (code, "2 records done" in out) == (0, True)
+
+
 def test_an_empty_table_is_called_empty(run: Run) -> None:
     Path("a.csv").touch()
     code, _, said = run(*batch("--over", "a.csv"))
