@@ -265,6 +265,8 @@ class _Work:
             elif error.code == _FULL:
                 self._stop()
                 status = "stopped"
+            elif error.charge_possible and self._journal is not None and await self._journal.batches.is_in_doubt(run):
+                status = "held"  # of one that failed, its like would be bought again
             return Outcome(number, status, run, None, error, perf_counter() - began)
         except UsageError as error:  # of inputs that cannot be
             return Outcome(number, "failed", run, None, ConfigError(str(error)), perf_counter() - began)

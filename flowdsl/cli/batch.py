@@ -24,7 +24,7 @@ from flowdsl.cli.journaled import state_of, sum_of
 from flowdsl.cli.kept_arguments import kept_arguments
 from flowdsl.cli.observed import Watchers, watchers
 from flowdsl.cli.printed import point_to_report
-from flowdsl.cli.ready_flow import ready_flow
+from flowdsl.cli.ready_flow import fault_door, ready_flow
 from flowdsl.cli.record_files import (
     LINES,
     TABLES,
@@ -227,9 +227,8 @@ def _run(work: _Batch, types: Mapping[str, str], folder: Path) -> int:
         sys.stderr.write(f"batch {work.id}: {wanted:,} records{before}, results in {_near(folder)}\n")
     from flowdsl.batches.running import CONCURRENCY, Stop, batch
 
-    stop, signals = Stop(), list[int]()
-    spent_out: list[str] = []
-    unwritten: list[str] = []
+    stop, signals, spent_out, unwritten = Stop(), list[int](), list[str](), list[str]()
+    faults = fault_door(work.flow, options)
 
     def tell(text: str) -> None:
         if not options.quiet:
@@ -238,7 +237,7 @@ def _run(work: _Batch, types: Mapping[str, str], folder: Path) -> int:
 
     async def run() -> None:
         with signals_to(stop, signals, progress, drains=not options.vendor_batch):
-            async with vendor_batched.batch_door(options, work.journal, work.id, None, tell) as door:
+            async with vendor_batched.batch_door(options, work.journal, work.id, faults, tell) as door:
                 await run_by(door)
 
     async def run_by(door: Effects | None) -> None:
@@ -264,7 +263,7 @@ def _run(work: _Batch, types: Mapping[str, str], folder: Path) -> int:
                 if outcome.status == "stopped" and outcome.error is not None:
                     is_full = outcome.error.code == "image-unwritable"
                     (unwritten if is_full else spent_out).append(outcome.error.message)
-                elif outcome.status == "waiting" and progress.waiting == 1:
+                elif (outcome.status, progress.waiting + progress.held) in (("waiting", 1), ("held", 1)):
                     hint = outcome.error and outcome.error.hint
                     tell(f"record {outcome.number:,}: {outcome.error}" + (f"\n  hint: {hint}" if hint else ""))
 

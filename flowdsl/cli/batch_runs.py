@@ -64,7 +64,8 @@ def _line(journal: Journal, batch: KeptBatch) -> str:
     cost = (sum_of(usd) if is_known else "unknown") + (" simulated" if batch.simulated else "")
     when = strftime("%Y-%m-%d %H:%M", localtime(batch.began))
     flow = visible_line(os.path.relpath(batch.flow))
-    return f"{batch.id[:13]}  {batch.status}  batch of {requests:,} requests  {cost}  {flow}, {when}"
+    number = "1 request" if requests == 1 else f"{requests:,} requests"
+    return f"{batch.id[:13]}  {batch.status}  batch of {number}  {cost}  {flow}, {when}"
 
 
 def _show(journal: Journal, batch: KeptBatch, options: Namespace) -> int:

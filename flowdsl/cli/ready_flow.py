@@ -5,7 +5,7 @@ from __future__ import annotations
 from argparse import Namespace
 from collections.abc import Iterable
 from contextlib import ExitStack
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from flowdsl.cli.account import in_its_form
 from flowdsl.cli.actions import load
@@ -17,6 +17,9 @@ from flowdsl.errors import FlowCheckError, UsageError
 from flowdsl.host import Host, Storage
 from flowdsl.limits import Limits
 from flowdsl.source import Source
+
+if TYPE_CHECKING:
+    from flowdsl.engine.effects import Effects
 
 IMAGES = "flowdsl-images"
 """The folder for pictures, unless an option names one."""
@@ -79,6 +82,15 @@ def _loaded(environment: Environment, source: Source, options: Namespace, names:
             with stdout_at_stake():
                 print(json.dumps(said, indent=2, ensure_ascii=False))
         raise
+
+
+def fault_door(flow: Flow, options: Namespace) -> Effects | None:
+    """The door by which the faults of `--fault` find their steps; None where there are none."""
+    if not options.fault:
+        return None
+    from flowdsl.cli.simulated import step_marks
+
+    return step_marks(flow)
 
 
 def _fixed(options: Namespace) -> frozenset[str]:

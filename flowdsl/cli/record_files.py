@@ -99,6 +99,8 @@ def _table(path: str, delimiter: str, types: Mapping[str, str]) -> Iterator[Read
         file.seek(0)
         reader = csv.reader(file, delimiter=delimiter or _delimiter(first), strict=True)
         names = [name.strip() for name in next(reader, [])]
+        if not first:
+            raise UsageError(f"{path} is empty: its first line names the columns, and each further line is a record")
         if not names or not all(names) or len(set(names)) != len(names):
             raise UsageError(f"the first line of {path} does not name each column once")
         number, begin = 0, reader.line_num + 1

@@ -32,7 +32,7 @@ from flowdsl.cli.given_inputs import GivenInputs
 from flowdsl.cli.journaled import announce, journal_of
 from flowdsl.cli.observed import add_watching, watchers
 from flowdsl.cli.printed import equal_requests, point_to_report, print_result
-from flowdsl.cli.ready_flow import IMAGES, ready_flow
+from flowdsl.cli.ready_flow import IMAGES, fault_door, ready_flow
 from flowdsl.cli.rehearsed import print_warnings, rehearsed, warnings
 from flowdsl.cli.streams import UnwrittenOutput, stdout_at_stake, tell
 from flowdsl.cli.summary import inner_names
@@ -48,7 +48,6 @@ from flowdsl.host import METADATA
 from flowdsl.source import Source
 
 if TYPE_CHECKING:
-    from flowdsl.engine.effects import Effects
     from flowdsl.engine.result import Result
     from flowdsl.events import Event
     from flowdsl.source import Source
@@ -309,11 +308,7 @@ def _run(
     """The result of the run, with its events shown as the options say; findings that were `shown` are not repeated."""
     import asyncio
 
-    effects: Effects | None = None
-    if options.fault:
-        from flowdsl.cli.simulated import StepMarks
-
-        effects = StepMarks(flow)
+    effects = fault_door(flow, options)
 
     async def performed(show: Callable[[Event], None]) -> Result:
         run, journal = options.resume and options.resume.id, account.journal

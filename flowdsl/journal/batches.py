@@ -126,6 +126,11 @@ class Batches:
         await self._database.write(lambda db: None, durable=False)  # how it ended is written before that
         return bool(self._database.read(f"SELECT 1 FROM ledger WHERE run = ? AND {AT_VENDOR}", (run,)))
 
+    async def is_in_doubt(self, run: str) -> bool:
+        """Whether a run that has ended has a request of which nobody knows what became of it."""
+        await self._database.write(lambda db: None, durable=False)  # how it ended is written before that
+        return bool(self._database.read(f"SELECT 1 FROM ledger WHERE run = ? AND {IN_DOUBT}", (run,)))
+
     def release(self, id: str) -> int:
         """Lets the requests in doubt be sent again; gives how many they are.
 

@@ -173,6 +173,31 @@ def test_what_is_wrong_is_told_before_anything_runs(run: Run, arguments: tuple[s
     assert not Path("cards").exists()
 
 
+@pytest.mark.parametrize("vendor", [(), ("--vendor-batch",)])
+def test_faults_strike_the_records_of_a_batch_too(run: Run, vendor: tuple[str, ...]) -> None:
+    faults = ("--fault", "card=moderation:1")
+    code, out, _ = run(*batch("--over", "a.csv", *faults, *vendor), over="name\nAda\nBo\n")
+    assert (code, "1 record done, 1 failed" in out) == (4, True)
+
+
+def test_a_record_that_may_be_billed_is_held_and_not_among_those_to_run_again(run: Run) -> None:
+    loud = [each for each in batch("--over", "a.csv", "--fault", "card=reset:1") if each != "--quiet"]
+    code, out, said = run(*loud, over="name\nAda\nBo\n")
+    assert (code, out.splitlines()[0].startswith("1 record done, 1 in doubt, simulated")) == (4, True)
+    assert "the work may have been done and billed" in said
+    assert not (Path("cards") / "failed.jsonl").exists()
+    code, out, _ = run("resume", "--quiet")
+    assert (code, "1 record done, 1 in doubt" in out) == (4, True)
+    code, out, _ = run("resume", "--quiet", "--resend")  # as the message says
+    assert (code, "2 records done" in out) == (0, True)
+
+
+def test_an_empty_table_is_called_empty(run: Run) -> None:
+    Path("a.csv").touch()
+    code, _, said = run(*batch("--over", "a.csv"))
+    assert (code, "a.csv is empty: its first line names the columns" in said) == (2, True)
+
+
 def test_records_of_which_no_field_is_an_input_are_warned_of_as_they_all_ask_for_the_same(run: Run) -> None:
     loud = ("batch", "card.flow.yaml", "--simulate", "--over", "a.csv", "-i", "name=full_name", "--out")
     code, _, said = run(*loud, "cards", over="full_name,town\nAda,London\nBo,Faro\n")

@@ -40,6 +40,7 @@ class Running:
         self.folder = folder
         self.log = log
         self.url = f"http://127.0.0.1:{server.port}"
+        self.clients: list[openai.OpenAI] = []
 
     @property
     def bought(self) -> int:
@@ -48,7 +49,9 @@ class Running:
 
     def client(self, **options: Any) -> openai.OpenAI:
         """An official client of this gateway, which sends nothing again."""
-        return openai.OpenAI(**{"base_url": f"{self.url}/v1", "api_key": "none", "max_retries": 0, **options})
+        made = openai.OpenAI(**{"base_url": f"{self.url}/v1", "api_key": "none", "max_retries": 0, **options})
+        self.clients.append(made)
+        return made
 
     def post(self, body: Any, path: str = "/v1/images/generations", **options: Any) -> httpx.Response:
         """The response to a request."""
@@ -97,7 +100,10 @@ def running_gateway(
             try:
                 while not ready.wait(0.1):
                     assert thread.is_alive()
-                yield Running(servers[0], simulator, journal, folder, log)
+                running = Running(servers[0], simulator, journal, folder, log)
+                yield running
+                for client in running.clients:
+                    client.close()
             finally:
                 for server in servers:
                     server.stop()

@@ -138,8 +138,8 @@ def test_the_paths_of_azure_serve_the_same(gateway: Running, path: str, body: di
 
 
 def test_the_azure_client_gets_a_picture(gateway: Running) -> None:
-    client = openai.AzureOpenAI(azure_endpoint=gateway.url, api_key="none", api_version="2025-04-01-preview")
-    found = client.images.generate(prompt="A kite", **SMALL)
+    with openai.AzureOpenAI(azure_endpoint=gateway.url, api_key="none", api_version="2025-04-01-preview") as client:
+        found = client.images.generate(prompt="A kite", **SMALL)
     assert found.data and image_of(found.data[0].b64_json)
 
 
