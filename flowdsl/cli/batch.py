@@ -15,7 +15,7 @@ from flowdsl.cli.arguments import Parser, count, pair
 from flowdsl.cli.batch_inputs import RecordInputs, declared_types
 from flowdsl.cli.batch_progress import BatchProgress
 from flowdsl.cli.batch_signals import signals_to
-from flowdsl.cli.batch_taken import take_batch
+from flowdsl.cli.batch_taken import stopped, take_batch
 from flowdsl.cli.consent import budget_of, may_begin
 from flowdsl.cli.failure import FAILED
 from flowdsl.cli.flow_files import flow_source
@@ -257,7 +257,7 @@ def _run(work: _Batch, types: Mapping[str, str], folder: Path) -> int:
             async for outcome in outcomes:
                 progress.take(outcome.status, work.take(outcome))
                 if outcome.status == "stopped" and outcome.error is not None:
-                    spent_out.append(outcome.error.message)
+                    spent_out.append(stopped(outcome.error, work.id))
                 elif outcome.status == "waiting" and progress.waiting == 1:
                     hint = outcome.error and outcome.error.hint
                     tell(f"record {outcome.number:,}: {outcome.error}" + (f"\n  hint: {hint}" if hint else ""))
@@ -312,7 +312,7 @@ def _told(
             point_to_report(work.journal.folder, str(folder), options)
     short = work.id[:13]
     if spent:
-        sys.stderr.write(f"stopped: {spent[0]}\n  `flowdsl resume {short} --max-usd X` goes on\n")
+        sys.stderr.write(spent[0])
     elif held:
         sys.stderr.write(
             "in doubt: requests were sent, and nobody knows what became of them; look at the vendor's own account\n"

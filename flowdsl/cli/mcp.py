@@ -57,6 +57,7 @@ def _serve(options: Namespace, stack: ExitStack) -> int:
 
     from flowdsl.cli.variables import stored_values, variables
     from flowdsl.environment import Environment
+    from flowdsl.cli.consent import budget_of
     from flowdsl.host import Host, Storage
     from flowdsl.journal.journal import Journal
     from flowdsl.limits import Limits
@@ -80,6 +81,7 @@ def _serve(options: Namespace, stack: ExitStack) -> int:
     environment = Environment(**given, host=Host(**host))
     flows = {id: environment.load(path).prepare() for id, path in _flows(options.paths).items()}
     journal = stack.enter_context(Journal(_state(), simulated=options.simulate))
+    journal.budget = budget_of("<mcp>", journal)
 
     async def serve() -> None:
         from mcp.server.stdio import stdio_server
