@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
-from flowdsl.errors import FlowError, UsageError
+from flowdsl.errors import RunError, UsageError
 from flowdsl.journal.errors import JournalError
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ def check_may_go_on(batch: KeptBatch) -> None:
         raise UsageError(f"the batch {batch.id} was given up: `flowdsl batch` begins anew")
 
 
-def stopped(error: FlowError, id: str) -> str:
+def stopped(error: RunError, id: str) -> str:
     """What is said of a batch that has spent what it may: the limit that it was, and how it goes on. A limit of its own
     is raised where it is resumed, one of a day, a token or a service where it stands."""
     option = "--max-requests N" if error.code == "too-many-requests" else "--max-usd X"

@@ -148,7 +148,7 @@ def _check(environment: Environment, said: Serving, settings: Settings | None) -
     for path in said.flows.values():
         environment.load(path)
     if said.is_configured:
-        _warn_of_needs(environment, found)
+        _warn_of_needs(environment, found, settings)
     tokens = Tokens(_state(settings))
     for token in tokens.all():
         if tokens.is_over(token):
@@ -164,14 +164,17 @@ def _check(environment: Environment, said: Serving, settings: Settings | None) -
     return 1 if any(finding.severity == "error" for finding in findings) else 0
 
 
-def _warn_of_needs(environment: Environment, found: Routing) -> None:
-    """Says what the services of routes lack: a key, an address."""
+def _warn_of_needs(environment: Environment, found: Routing, settings: Settings | None) -> None:
+    """Says what the services of routes lack, a key or an address, and which limit of settings is for none."""
+    from flowdsl.cli.consent import warn_of_misspelt
     from flowdsl.cli.needs import needs
     from flowdsl.serve.request_flow import NAME, example
     from flowdsl.source import Source
 
     layers = environment.settings_for(Source("", NAME)).services
-    documents = [flow.document for flow in example(environment, found)]
+    flows = [*example(environment, found)]
+    warn_of_misspelt(flows, _NAME, settings)
+    documents = [flow.document for flow in flows]
     for line in dict.fromkeys(needs(documents, layers, environment.registry.step_class)):
         sys.stderr.write(f"flowdsl: warning: {line.partition(': not ready: ')[2]}\n")
 
@@ -205,11 +208,11 @@ def _serve(
         )
     found = routing(environment, said)
     journal = stack.enter_context(Journal(state, simulated=simulated))
-    journal.budget = budget_of(options.config or _NAME, journal)
+    journal.budget = budget_of(_NAME, journal, settings)
     number = options.port if options.port is not None else said.port if said.port is not None else PORT
     given = inherited()
     if not simulated and given is None:
-        _warn_of_needs(environment, found)
+        _warn_of_needs(environment, found, settings)
     sock = stack.enter_context(listener(host, number) if given is None else given[0])
     if options.workers > 1 and given is None:
         shown = sock.getsockname()[1]
