@@ -84,10 +84,11 @@ def cost_question(
     *,
     records: Callable[[], tuple[int, Collection[str]]] | None = None,
     batched: bool = False,
+    project: Settings | None = None,
 ) -> str | None:
     """What is to be asked before a run, or a batch of so many `records`, that can cost more than the settings let it
-    without asking, or of which nobody knows what it costs; None where nothing is."""
-    said = _asked_above(path)
+    without asking, or of which nobody knows what it costs; None where nothing is. `project`: as in `budget_of`."""
+    said = _asked_above(path, project)
     if not said or not flow.pays:
         return None
     above, where = min(said)
@@ -104,9 +105,9 @@ def cost_question(
     return f"{cost}, and `{_ASK}` in {where} is {in_usd(above)}"
 
 
-def _asked_above(path: str) -> list[tuple[float, str]]:
+def _asked_above(path: str, project: Settings | None = None) -> list[tuple[float, str]]:
     """The sums above which the settings of a file's project, and of the user, let somebody be asked."""
-    return [(most, shown_path(file[0])) for file in _files(path) if (most := usd(file, _ASK)) is not None]
+    return [(most, shown_path(file[0])) for file in _files(path, project) if (most := usd(file, _ASK)) is not None]
 
 
 def warn_of_misspelt(flows: Iterable[Flow], path: str, project: Settings | None = None) -> None:

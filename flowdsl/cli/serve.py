@@ -219,6 +219,8 @@ def _serve(
         ready = lambda: _announce(host, shown, simulated=simulated)  # noqa: E731
         return supervise(sock, options.workers, options.argv, ready)
     flows = {id: environment.load(path).prepare() for id, path in said.flows.items()}
+    named = settings if options.config is not None else None
+    question = lambda flow, inputs: cost_question(flow, flow.document.source.path, inputs, project=named)  # noqa: E731
     parts = Parts(
         environment=environment,
         routing=found,
@@ -231,7 +233,7 @@ def _serve(
         log=_log(options, stack),
         tell=_tell,
         parent=None if given is None else given[1],
-        question=lambda flow, inputs: None if simulated else cost_question(flow, flow.document.source.path, inputs),
+        question=lambda flow, inputs: None if simulated else question(flow, inputs),
     )
     return _account(asyncio.run(serve(parts, sock, lambda server: _announce(host, server.port, simulated=simulated))))
 

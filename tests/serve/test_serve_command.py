@@ -99,7 +99,7 @@ def test_check_says_what_is_served_and_serves_nothing(
 
 LIMITED = """\
 max_usd_per_day = 0.001
-routes = {poster = "gpt-image-2"}
+routes = {gpt-image-2 = "OPENAI_IMAGE_GENERATION"}
 max_usd_per_day_by_service = {OPENAI_IMAGE_GENERATON = 1}
 """
 
@@ -122,7 +122,7 @@ def test_the_money_of_a_day_is_that_of_the_settings_that_are_named(
         monkeypatch.setenv("OPENAI_BASE_URL", service.openai_base_url)
         monkeypatch.setenv("OPENAI_API_KEY", service.key)
         with serving(tmp_path, "--config", "gateway.toml") as (_, url):
-            found = httpx.post(f"{url}/v1/images/generations", json={**SMALL, "model": "poster", "prompt": "A kite"})
+            found = httpx.post(f"{url}/v1/images/generations", json={**SMALL, "prompt": "A kite"})
         assert found.json()["error"]["code"] == "budget_exceeded"
         assert service.request_count == 0
 
