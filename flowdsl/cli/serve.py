@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from argparse import Namespace
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +17,7 @@ from flowdsl.errors import UsageError
 
 if TYPE_CHECKING:
     from flowdsl.environment import Environment
+    from flowdsl.environment.flow import Flow
     from flowdsl.serve.routes import Routing
     from flowdsl.settings.files import Settings
     from flowdsl.settings.serving import Serving
@@ -220,7 +221,10 @@ def _serve(
         return supervise(sock, options.workers, options.argv, ready)
     flows = {id: environment.load(path).prepare() for id, path in said.flows.items()}
     named = settings if options.config is not None else None
-    question = lambda flow, inputs: cost_question(flow, flow.document.source.path, inputs, project=named)  # noqa: E731
+
+    def question(flow: Flow, inputs: Mapping[str, Any]) -> str | None:
+        return None if simulated else cost_question(flow, flow.document.source.path, inputs, project=named)
+
     parts = Parts(
         environment=environment,
         routing=found,
@@ -233,7 +237,7 @@ def _serve(
         log=_log(options, stack),
         tell=_tell,
         parent=None if given is None else given[1],
-        question=lambda flow, inputs: None if simulated else question(flow, inputs),
+        question=question,
     )
     return _account(asyncio.run(serve(parts, sock, lambda server: _announce(host, server.port, simulated=simulated))))
 
