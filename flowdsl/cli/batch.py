@@ -15,7 +15,7 @@ from flowdsl.cli.arguments import Parser, count, pair
 from flowdsl.cli.batch_inputs import RecordInputs, declared_types
 from flowdsl.cli.batch_progress import BatchProgress
 from flowdsl.cli.batch_signals import signals_to
-from flowdsl.cli.batch_taken import check_same, take_batch
+from flowdsl.cli.batch_taken import check_same, stopped, take_batch
 from flowdsl.cli.consent import budget_of, may_begin
 from flowdsl.cli.failure import FAILED
 from flowdsl.cli.flow_files import flow_source
@@ -261,8 +261,10 @@ def _run(work: _Batch, types: Mapping[str, str], folder: Path) -> int:
                     unwritten.append(f"{_near(folder)} cannot be written to: {error.strerror}")
                     stop()
                 if outcome.status == "stopped" and outcome.error is not None:
-                    is_full = outcome.error.code == "image-unwritable"
-                    (unwritten if is_full else spent_out).append(outcome.error.message)
+                    if outcome.error.code == "image-unwritable":
+                        unwritten.append(outcome.error.message)
+                    else:
+                        spent_out.append(stopped(outcome.error, work.id))
                 elif (outcome.status, progress.waiting + progress.held) in (("waiting", 1), ("held", 1)):
                     hint = outcome.error and outcome.error.hint
                     tell(f"record {outcome.number:,}: {outcome.error}" + (f"\n  hint: {hint}" if hint else ""))
@@ -322,7 +324,7 @@ def _told(
             f"stopped: {unwritten[0]}\n  make room; `flowdsl resume {short}` goes on, and buys nothing twice\n"
         )
     elif spent:
-        sys.stderr.write(f"stopped: {spent[0]}\n  `flowdsl resume {short} --max-usd X` goes on\n")
+        sys.stderr.write(spent[0])
     elif held:
         sys.stderr.write(
             "in doubt: requests were sent, and nobody knows what became of them; look at the vendor's own account\n"

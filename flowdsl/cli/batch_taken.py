@@ -1,4 +1,4 @@
-"""A batch that is gone on with is that of one process."""
+"""A batch that is gone on with is that of one process; how one goes on that has spent what it may."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from flowdsl.cli.record_files import head_of
-from flowdsl.errors import UsageError
+from flowdsl.errors import RunError, UsageError
 from flowdsl.journal.errors import JournalError
 
 if TYPE_CHECKING:
@@ -22,6 +22,15 @@ def check_may_go_on(batch: KeptBatch) -> None:
         raise UsageError(f"the batch {batch.id} is done: there is nothing to resume")
     if batch.status == "dropped":
         raise UsageError(f"the batch {batch.id} was given up: `flowdsl batch` begins anew")
+
+
+def stopped(error: RunError, id: str) -> str:
+    """What is said of a batch that has spent what it may: the limit that it was, and how it goes on. A limit of its own
+    is raised where it is resumed, one of a day, a token or a service where it stands."""
+    option = "--max-requests N" if error.code == "too-many-requests" else "--max-usd X"
+    if error.hint is None or f"`{option}`" in error.hint:
+        return f"stopped: {error.message}\n  `flowdsl resume {id[:13]} {option}` goes on\n"
+    return f"stopped: {error.message}\n  {error.hint}; then `flowdsl resume {id[:13]}` goes on\n"
 
 
 def take_batch(journal: Journal, batch: KeptBatch, stack: ExitStack) -> None:

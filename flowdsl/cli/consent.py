@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from argparse import Namespace
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from flowdsl.errors import ConfigError, UsageError
@@ -22,16 +22,16 @@ _ASK = "ask_above_usd"
 _OF_SERVICES = "max_usd_per_day_by_service"
 
 
-def budget_of(path: str, journal: Journal) -> Budget | None:
+def budget_of(path: str, journal: Journal, project: Settings | None = None) -> Budget | None:
     """What the settings of a file's project, or of the user, let all runs spend in a day; of two sums the lower one
-    counts. What is simulated costs nothing.
+    counts. What is simulated costs nothing. `project`: the settings that are named in place of the project's own.
 
     Raises:
         UsageError: it is no sum.
     """
     whole: list[tuple[float, str]] = []
     services: dict[str, list[tuple[float, str]]] = {}
-    for file in _files(path):
+    for file in _files(path, project):
         where = shown_path(file[0])
         if (most := usd(file, "max_usd_per_day")) is not None:
             whole.append((most, where))
@@ -63,8 +63,7 @@ def may_begin(
         UsageError: nobody is there to ask.
     """
     if not options.quiet:
-        for warning in _misspelt(flow, path):
-            sys.stderr.write(f"flowdsl: warning: {warning}\n")
+        warn_of_misspelt([flow], path)
     if options.simulate or options.yes or not flow.pays:
         return True
     text = cost_question(flow, path, inputs, records=records, batched=options.vendor_batch)
@@ -85,10 +84,11 @@ def cost_question(
     *,
     records: Callable[[], tuple[int, Collection[str]]] | None = None,
     batched: bool = False,
+    project: Settings | None = None,
 ) -> str | None:
     """What is to be asked before a run, or a batch of so many `records`, that can cost more than the settings let it
-    without asking, or of which nobody knows what it costs; None where nothing is."""
-    said = _asked_above(path)
+    without asking, or of which nobody knows what it costs; None where nothing is. `project`: as in `budget_of`."""
+    said = _asked_above(path, project)
     if not said or not flow.pays:
         return None
     above, where = min(said)
@@ -105,15 +105,21 @@ def cost_question(
     return f"{cost}, and `{_ASK}` in {where} is {in_usd(above)}"
 
 
-def _asked_above(path: str) -> list[tuple[float, str]]:
+def _asked_above(path: str, project: Settings | None = None) -> list[tuple[float, str]]:
     """The sums above which the settings of a file's project, and of the user, let somebody be asked."""
-    return [(most, shown_path(file[0])) for file in _files(path) if (most := usd(file, _ASK)) is not None]
+    return [(most, shown_path(file[0])) for file in _files(path, project) if (most := usd(file, _ASK)) is not None]
 
 
-def _misspelt(flow: Flow, path: str) -> Iterator[str]:
+def warn_of_misspelt(flows: Iterable[Flow], path: str, project: Settings | None = None) -> None:
+    """Says what settings limit of services that are not there."""
+    for warning in dict.fromkeys(warning for flow in flows for warning in _misspelt(flow, path, project)):
+        sys.stderr.write(f"flowdsl: warning: {warning}\n")
+
+
+def _misspelt(flow: Flow, path: str, project: Settings | None) -> Iterator[str]:
     """What settings limit of services that are not there, where a service of the flow is called nearly so: others may
     be those of other flows."""
-    limited = {name: file[0] for file in _files(path) for name in usd_by_name(file, _OF_SERVICES)}
+    limited = {name: file[0] for file in _files(path, project) for name in usd_by_name(file, _OF_SERVICES)}
     if not limited:
         return
     from flowdsl.nearest import nearest
@@ -141,5 +147,5 @@ def _most(
     return min(known) if known else None
 
 
-def _files(path: str) -> list[Settings]:
-    return [each for each in (project_file(path), user_file(os.environ)) if each is not None]
+def _files(path: str, project: Settings | None = None) -> list[Settings]:
+    return [each for each in (project or project_file(path), user_file(os.environ)) if each is not None]

@@ -55,6 +55,7 @@ def parser() -> Parser:
 def _serve(options: Namespace, stack: ExitStack) -> int:
     import asyncio
 
+    from flowdsl.cli.consent import budget_of, warn_of_misspelt
     from flowdsl.cli.variables import stored_values, variables
     from flowdsl.environment import Environment
     from flowdsl.host import Host, Storage
@@ -79,7 +80,9 @@ def _serve(options: Namespace, stack: ExitStack) -> int:
         host["secrets"] = simulated.placeholder_secret
     environment = Environment(**given, host=Host(**host))
     flows = {id: environment.load(path).prepare() for id, path in _flows(options.paths).items()}
+    warn_of_misspelt(flows.values(), "<mcp>")
     journal = stack.enter_context(Journal(_state(), simulated=options.simulate))
+    journal.budget = budget_of("<mcp>", journal)
 
     async def serve() -> None:
         from mcp.server.stdio import stdio_server

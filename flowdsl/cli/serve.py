@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from argparse import Namespace
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +17,7 @@ from flowdsl.errors import UsageError
 
 if TYPE_CHECKING:
     from flowdsl.environment import Environment
+    from flowdsl.environment.flow import Flow
     from flowdsl.serve.routes import Routing
     from flowdsl.settings.files import Settings
     from flowdsl.settings.serving import Serving
@@ -148,7 +149,7 @@ def _check(environment: Environment, said: Serving, settings: Settings | None) -
     for path in said.flows.values():
         environment.load(path)
     if said.is_configured:
-        _warn_of_needs(environment, found)
+        _warn_of_needs(environment, found, settings)
     tokens = Tokens(_state(settings))
     for token in tokens.all():
         if tokens.is_over(token):
@@ -164,14 +165,17 @@ def _check(environment: Environment, said: Serving, settings: Settings | None) -
     return 1 if any(finding.severity == "error" for finding in findings) else 0
 
 
-def _warn_of_needs(environment: Environment, found: Routing) -> None:
-    """Says what the services of routes lack: a key, an address."""
+def _warn_of_needs(environment: Environment, found: Routing, settings: Settings | None) -> None:
+    """Says what the services of routes lack, a key or an address, and which limit of settings is for none."""
+    from flowdsl.cli.consent import warn_of_misspelt
     from flowdsl.cli.needs import needs
     from flowdsl.serve.request_flow import NAME, example
     from flowdsl.source import Source
 
     layers = environment.settings_for(Source("", NAME)).services
-    documents = [flow.document for flow in example(environment, found)]
+    flows = [*example(environment, found)]
+    warn_of_misspelt(flows, _NAME, settings)
+    documents = [flow.document for flow in flows]
     for line in dict.fromkeys(needs(documents, layers, environment.registry.step_class)):
         sys.stderr.write(f"flowdsl: warning: {line.partition(': not ready: ')[2]}\n")
 
@@ -205,17 +209,22 @@ def _serve(
         )
     found = routing(environment, said)
     journal = stack.enter_context(Journal(state, simulated=simulated))
-    journal.budget = budget_of(options.config or _NAME, journal)
+    journal.budget = budget_of(_NAME, journal, settings)
     number = options.port if options.port is not None else said.port if said.port is not None else PORT
     given = inherited()
     if not simulated and given is None:
-        _warn_of_needs(environment, found)
+        _warn_of_needs(environment, found, settings)
     sock = stack.enter_context(listener(host, number) if given is None else given[0])
     if options.workers > 1 and given is None:
         shown = sock.getsockname()[1]
         ready = lambda: _announce(host, shown, simulated=simulated)  # noqa: E731
         return supervise(sock, options.workers, options.argv, ready)
     flows = {id: environment.load(path).prepare() for id, path in said.flows.items()}
+    named = settings if options.config is not None else None
+
+    def question(flow: Flow, inputs: Mapping[str, Any]) -> str | None:
+        return None if simulated else cost_question(flow, flow.document.source.path, inputs, project=named)
+
     parts = Parts(
         environment=environment,
         routing=found,
@@ -228,7 +237,7 @@ def _serve(
         log=_log(options, stack),
         tell=_tell,
         parent=None if given is None else given[1],
-        question=lambda flow, inputs: None if simulated else cost_question(flow, flow.document.source.path, inputs),
+        question=question,
     )
     return _account(asyncio.run(serve(parts, sock, lambda server: _announce(host, server.port, simulated=simulated))))
 

@@ -47,6 +47,40 @@ def test_a_batch_spends_no_more_than_the_file_says(simulator: Simulator) -> None
     assert simulator.request_count == 2
 
 
+@pytest.mark.parametrize(
+    ("text", "said", "later", "more"),
+    [
+        ("max_usd = 0.013\n", "--max-usd X` goes on", "max_usd = 0.013\n", ("--max-usd", "1")),
+        (
+            "max_usd_per_day = 0.013\n",
+            "or raise `max_usd_per_day` in flowdsl.toml; then `",
+            "max_usd_per_day = 1\n",
+            (),
+        ),
+    ],
+    ids=["the batch's money", "the day's money"],
+)
+def test_a_batch_that_has_spent_what_it_may_says_which_limit_it_was_and_the_remedy_works(
+    text: str, said: str, later: str, more: tuple[str, ...], simulator: Simulator, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings(text)
+    assert main(["batch", "who.flow.yaml", "--over", "who.csv", "--quiet", "--concurrency", "1"]) == 4
+    assert said in capsys.readouterr().err
+    settings(later)
+    assert main(["resume", "--quiet", *more]) == 0
+    assert simulator.request_count == 3
+
+
+def test_a_batch_whose_requests_are_sent_says_that_and_the_remedy_works(
+    simulator: Simulator, capsys: pytest.CaptureFixture[str]
+) -> None:
+    batch = ["batch", "who.flow.yaml", "--over", "who.csv", "--quiet", "--concurrency", "1", "--max-requests", "2"]
+    assert main(batch) == 4
+    assert "--max-requests N` goes on" in capsys.readouterr().err
+    assert main(["resume", "--quiet", "--max-requests", "9"]) == 0
+    assert simulator.request_count == 3
+
+
 def test_a_service_spends_no_more_in_a_day_than_the_file_says(
     simulator: Simulator, capsys: pytest.CaptureFixture[str]
 ) -> None:

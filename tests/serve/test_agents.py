@@ -257,6 +257,25 @@ def test_the_command_speaks_over_standard_input_and_output(tmp_path: Path) -> No
     assert Path(path).parent == tmp_path / "out"
 
 
+@pytest.mark.long
+def test_the_command_spends_no_more_in_a_day_than_the_settings_say(tmp_path: Path, simulator: Simulator) -> None:
+    simulator.reset()
+    (tmp_path / "skyline.flow.yaml").write_text(SKYLINE)
+    (tmp_path / "flowdsl.toml").write_text("max_usd_per_day = 0.001\n")
+    own = {"FLOWDSL_STATE": str(tmp_path / "state"), "OPENAI_API_KEY": simulator.key}
+    env = {**os.environ, **own, "OPENAI_BASE_URL": simulator.openai_base_url}
+    command = ["-m", "flowdsl.cli", "mcp", "skyline.flow.yaml"]
+
+    async def used() -> types.CallToolResult:
+        server = StdioServerParameters(command=sys.executable, args=command, cwd=tmp_path, env=env)
+        async with Client(server) as client:
+            return await client.call_tool("skyline", {"city": "Lisbon"})
+
+    result = asyncio.run(used())
+    assert result.is_error and "$0.0010 a day are left" in text_of(result)
+    assert simulator.request_count == 0
+
+
 @pytest.mark.parametrize(
     "names, paths, said",
     [

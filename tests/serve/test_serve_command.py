@@ -18,6 +18,7 @@ import pytest
 from gateways import SMALL
 
 from flowdsl.cli import main
+from flowdsl_steps.image.simulator import Simulator
 
 
 @contextmanager
@@ -94,6 +95,36 @@ def test_check_says_what_is_served_and_serves_nothing(
     monkeypatch.chdir(tmp_path)
     assert main(["serve", "--check", "--as-of", "2026-11-21"]) == 0
     assert re.search(r"no settings file: \d+ models to serve, by the simulator", capsys.readouterr().out)
+
+
+LIMITED = """\
+max_usd_per_day = 0.001
+routes = {gpt-image-2 = "OPENAI_IMAGE_GENERATION"}
+max_usd_per_day_by_service = {OPENAI_IMAGE_GENERATON = 1}
+"""
+
+
+def test_a_limit_of_a_service_that_is_not_there_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "gateway.toml"
+    file.write_text(LIMITED, encoding="utf-8")
+    assert main(["serve", "--config", str(file), "--check"]) == 0
+    assert (
+        "limits nothing: there is no such service; did you mean `OPENAI_IMAGE_GENERATION`?" in capsys.readouterr().err
+    )
+
+
+@pytest.mark.long
+def test_the_money_of_a_day_is_that_of_the_settings_that_are_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "gateway.toml").write_text(LIMITED, encoding="utf-8")
+    with Simulator(plain=True) as service:
+        monkeypatch.setenv("OPENAI_BASE_URL", service.openai_base_url)
+        monkeypatch.setenv("OPENAI_API_KEY", service.key)
+        with serving(tmp_path, "--config", "gateway.toml") as (_, url):
+            found = httpx.post(f"{url}/v1/images/generations", json={**SMALL, "prompt": "A kite"})
+        assert found.json()["error"]["code"] == "budget_exceeded"
+        assert service.request_count == 0
 
 
 @pytest.mark.parametrize(
