@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from flowdsl.errors import UsageError
 from flowdsl.journal.database import Database
 from flowdsl.journal.doubt import AT_VENDOR, IN_DOUBT
+from flowdsl.journal.rows import json_text
 from flowdsl.journal.running import Running
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ class Batches:
         Raises:
             JournalError: the journal cannot be written.
         """
-        values = (id, flow, json.dumps(given, ensure_ascii=False, default=str), folder, simulated, time.time())
+        values = (id, flow, json_text(given, str), folder, simulated, time.time())
         columns = "(status, id, flow, given, folder, simulated, began)"
         insert = f"INSERT INTO batches {columns} VALUES ('running',?,?,?,?,?,?)"
         self._database.submit(lambda db: db.execute(insert, values) and None).result()

@@ -25,7 +25,7 @@ from flowdsl.journal.errors import JournalError, held
 from flowdsl.journal.keeper import Keeper
 from flowdsl.journal.pace import Pace
 from flowdsl.journal.recorded_values import decoded, decoded_error, encoded, encoded_error
-from flowdsl.journal.rows import KEPT, PAID, Row, Rows, digest, row_id, spent
+from flowdsl.journal.rows import KEPT, PAID, Row, Rows, digest, json_text, row_id, spent
 from flowdsl.journal.run_row import write_run
 from flowdsl.journal.sharing import Siblings, free
 from flowdsl.journal.shelved import PUT_BACK, Shelved
@@ -173,7 +173,7 @@ class JournalDoor:
         if not self._is_open and self._is_new:
             return
         final = self._final(error)
-        said = _text(error.to_dict()) if isinstance(error, RunError) else None
+        said = json_text(error.to_dict()) if isinstance(error, RunError) else None
 
         def ended(db: sqlite3.Connection) -> None:
             values = (status, said, time.time(), run)
@@ -266,14 +266,14 @@ class JournalDoor:
             said = None
             if isinstance(error, RunError):
                 self._failed.append((key, place, ref(error)))
-                said = _text(encoded_error(error, effect, Shelved()))
+                said = json_text(encoded_error(error, effect, Shelved()))
             is_free = isinstance(error, (ConfigError, ServiceError)) and not error.charge_possible
             values = ("refused" if is_free else "unknown", said, said is None, time.time(), key)
             update = "UPDATE ledger SET state = ?, result = ?, is_final = ?, ended = ? WHERE id = ?"
             self._later(lambda db: db.execute(update, values))
             raise
         shelved = Shelved()
-        said = _text(encoded(result, shelved, effect.hide))
+        said = json_text(encoded(result, shelved, effect.hide))
         facts = result if isinstance(result, dict) else {}
         cost = None if facts.get("chargedBefore") else facts.get("usd")
         images = shelved.images
@@ -310,7 +310,7 @@ class JournalDoor:
             asks.get("service"),
             asks.get("vendor"),
             asks.get("model"),
-            _text(asks.get("request")),
+            json_text(asks.get("request")),
             effect.most_usd,
             self._order(effect),
             self._journal.simulated,
@@ -360,7 +360,7 @@ class JournalDoor:
 
     def _keep(self, effect: Effect, found: bytes, state: str, result: Any) -> None:
         """Keeps what came of an effect that cost nothing: with the next commit."""
-        text = _text(result)
+        text = json_text(result)
         if len(text) > _MOST_KEPT_BYTES:
             return
         place = effect.invocation.key
@@ -379,10 +379,6 @@ class JournalDoor:
 
 
 _KEEP = "INSERT OR REPLACE INTO journal (run, key, place, number, digest, state, result) VALUES (?,?,?,?,?,?,?)"
-
-
-def _text(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, default=repr)
 
 
 def _led_to(failed: BaseException | None, error: BaseException | None) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 PAID = "image"
@@ -37,6 +37,13 @@ class Row(NamedTuple):
         """Whether nobody may go on before it is decided what became of it: it may be billed, and nothing took that
         as an answer."""
         return self.state == "started" or (self.state == "unknown" and self.is_final)
+
+
+def json_text(value: Any, default: Callable[[Any], str] = repr) -> str:
+    """A value as the journal keeps it. Half a character, as a service may say it, stands as JSON has it: the database
+    takes none, and what is paid for would be in doubt."""
+    text = json.dumps(value, ensure_ascii=False, default=default)
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def digest(key: str, request: Any) -> bytes:

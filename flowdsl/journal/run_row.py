@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import os
 import time
 from typing import TYPE_CHECKING
 
 from flowdsl.journal.errors import JournalError
+from flowdsl.journal.rows import json_text
 from flowdsl.journal.steps import steps_of, text_digest
 
 if TYPE_CHECKING:
@@ -45,12 +45,12 @@ def write_run(db: sqlite3.Connection, began: Began, journal: Keeper, *, is_new: 
             text_digest(document.source.text),
             document.title,
             journal.given.get("action"),
-            json.dumps(given, ensure_ascii=False, default=str),
+            json_text(given, str),
             began.as_of.isoformat(),
             journal.simulated,
             journal.batch,
             journal.record,
-            json.dumps(dict(began.tags), ensure_ascii=False),
+            json_text(dict(began.tags)),
             time.time(),
         ),
     )

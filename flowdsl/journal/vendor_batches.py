@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple, Protocol
 
 from flowdsl.journal.database import Database
+from flowdsl.journal.rows import json_text
 
 _COLUMNS = "batch, part, digest, service, url, operation, model, state, file_id, vendor_batch, began"
 
@@ -109,7 +110,7 @@ class VendorBatches:
 
     async def item(self, id: str, state: str, result: Any, files: Sequence[str] = ()) -> None:
         """What came of a request; `files` are on the disk before that is kept."""
-        values = (state, json.dumps(result, ensure_ascii=False, default=repr), self.id, id)
+        values = (state, json_text(result), self.id, id)
         update = "UPDATE vendor_batch_items SET state = ?, result = ? WHERE batch = ? AND id = ?"
         await self._database.write(lambda db: db.execute(update, values) and None, durable=False, files=files)
 
