@@ -63,7 +63,7 @@ def logging_events(emit: Emit | None, tags: Mapping[str, str], secrets: Secrets)
             facts = _facts(event.run, tags, secrets)
             # A handler of the host: no run, and no picture, depends on its log.
             with suppress(*ODD):
-                LOGGER.log(level, "run %s: %s", event.run, text, extra={**facts, **place})
+                LOGGER.log(level, "run %s: %s", event.run, _whole(text), extra={**facts, **place})
         if emit is not None:
             emit(event)
 
@@ -78,7 +78,14 @@ def log_failure(
         billed = "; the service may have done, and billed, the work" if charge_possible else ""
         code = getattr(error, "code", type(error).__name__)
         with suppress(*ODD):  # it would take the place of the error, which has the result
-            LOGGER.error("run %s: failed: %s [%s]%s", run, error, code, billed, extra=_facts(run, tags, secrets))
+            LOGGER.error(
+                "run %s: failed: %s [%s]%s", run, _whole(str(error)), code, billed, extra=_facts(run, tags, secrets)
+            )
+
+
+def _whole(text: str) -> str:
+    """A text that any handler can write: half a character, which a service may say, stands as JSON has it."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def _facts(run: str, tags: Mapping[str, str], secrets: Secrets) -> dict[str, Any]:

@@ -45,7 +45,9 @@ def test_a_paid_picture_whose_prompt_the_service_revised_so_is_not_in_doubt(tmp_
         assert len(web.seen) == 1
 
 
-def test_an_error_that_the_service_says_so_is_told_and_its_request_is_not_in_doubt(tmp_path: Path) -> None:
+def test_an_error_that_the_service_says_so_is_told_and_its_request_is_not_in_doubt(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     with Web(answer("400 Bad Request", {"error": {"message": HALF, "code": HALF}})) as web:
         with Journal(tmp_path / "state") as journal, pytest.raises(RunError) as caught:
             environment(web, tmp_path).load(BOAT).run(journal=journal)
@@ -53,3 +55,5 @@ def test_an_error_that_the_service_says_so_is_told_and_its_request_is_not_in_dou
         with Journal(tmp_path / "state") as journal:
             states = [row["state"] for row in journal.database.read("SELECT state FROM ledger")]
     assert states == ["refused"]
+    assert "A boat \\ud800" in caplog.text
+    caplog.text.encode()  # a handler can write it
