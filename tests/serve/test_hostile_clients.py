@@ -41,15 +41,19 @@ def test_a_body_that_does_not_come_is_given_up(
 
 
 @pytest.mark.parametrize(
-    "operation, kind", [(b"generations", b"application/json"), (b"edits", b"multipart/form-data; boundary=x")]
+    "operation, kind, begin",
+    [
+        (b"generations", b"application/json", b'{"prompt": "'),
+        (b"edits", b"multipart/form-data; boundary=x", b'--x\r\nContent-Disposition: form-data; name="prompt"\r\n\r\n'),
+    ],
 )
 def test_a_body_in_pieces_that_grows_too_large_is_cut(
-    gateway: Running, monkeypatch: pytest.MonkeyPatch, operation: bytes, kind: bytes
+    gateway: Running, monkeypatch: pytest.MonkeyPatch, operation: bytes, kind: bytes, begin: bytes
 ) -> None:
     monkeypatch.setattr(bodies, "LONGEST_JSON", 100)
     monkeypatch.setattr(bodies, "LONGEST_FORM", 100)
-    piece = b"50\r\n" + b"x" * 0x50 + b"\r\n"
-    found = raw(gateway, HEAD % (operation, kind) + b"Transfer-Encoding: chunked\r\n\r\n", piece, piece)
+    head = HEAD % (operation, kind) + b"Transfer-Encoding: chunked\r\n\r\n"
+    found = raw(gateway, head, *(b"50\r\n" + piece.ljust(0x50, b"x") + b"\r\n" for piece in (begin, b"")))
     assert found.startswith(b"HTTP/1.1 413 ") and b'"code":"request_too_large"' in found
 
 
