@@ -354,8 +354,16 @@ class RunningStep:
     def _effect(self, key: str, request: Any, most_usd: float | None = None) -> Effect:
         run = self._frame.run
         hide = run.secrets.hide_in
-        place: dict[str, Any] = {"run": run.id, "invocation": self._invocation, "store": run.store}
-        return Effect(key=key, request=hide(request), emit=self._repeat, hide=hide, most_usd=most_usd, **place)
+        return Effect(
+            key=key,
+            request=hide(request),
+            run=run.id,
+            invocation=self._invocation,
+            store=run.store,
+            emit=self._repeat,
+            hide=hide,
+            most_usd=most_usd,
+        )
 
     def _tell(self, event: Event) -> None:
         """Emits an event."""

@@ -208,17 +208,18 @@ def _link(original: Path, path: Path) -> None:
 def _numbered(folder: Path, naming: Naming, suffix: str, claim: Callable[[Path], None]) -> Path:
     """The path with the first number that is free, claimed."""
 
-    def path(number: int) -> Path:
-        return folder / f"{naming(number)}{suffix}"
+    def path(number: int) -> str:
+        return os.path.join(folder, f"{naming(number)}{suffix}")  # noqa: PTH118
 
     number = first_free(lambda number: os.path.lexists(path(number)))
     while True:
+        found = Path(path(number))
         try:
-            claim(path(number))
+            claim(found)
         except FileExistsError:
             number += 1
         else:
-            return path(number)
+            return found
 
 
 def first_free(is_taken: Callable[[int], bool]) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
@@ -144,5 +145,5 @@ class Folder:
 
 
 def _inside(path: str, folder: Path) -> str:
-    found = Path(path)
-    return found.relative_to(folder).as_posix() if found.is_relative_to(folder) else path
+    start = os.path.join(folder, "")  # noqa: PTH118
+    return path.removeprefix(start).replace(os.sep, "/") if path.startswith(start) else path

@@ -50,6 +50,8 @@ class Database:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self.path = folder / NAME
+        """The file."""
         self._waiting: deque[_Waiting] = deque()
         self._changed = threading.Condition()
         self._writer: threading.Thread | None = None
@@ -61,14 +63,9 @@ class Database:
         self._reader: sqlite3.Connection | None = None
 
     @property
-    def path(self) -> Path:
-        """The file."""
-        return self.folder / NAME
-
-    @property
     def exists(self) -> bool:
         """Whether there is one yet."""
-        return self.path.exists()
+        return os.path.exists(self.path)  # noqa: PTH110  asked with each request
 
     def submit(
         self, operation: Callable[[sqlite3.Connection], T], *, durable: bool = True, files: Sequence[str] = ()

@@ -57,6 +57,7 @@ class JournalDoor:
         self._journal = journal
         self._began = began
         self._inner = inner
+        self._asking = inner if isinstance(inner, Asking) else None
         rows = [] if kept is None else kept.rows
         self._spent = spent(rows)
         self._rows = Rows(rows)
@@ -225,11 +226,11 @@ class JournalDoor:
 
     def _order(self, effect: Effect) -> str | None:
         """Where it is known further in what becomes of a request."""
-        return self._inner.order(effect) if isinstance(self._inner, Asking) else None
+        return None if self._asking is None else self._asking.order(effect)
 
     def share(self, effect: Effect) -> float:
         """The share of its price that a paid request costs further in."""
-        return self._inner.share(effect) if isinstance(self._inner, Asking) else 1.0
+        return 1.0 if self._asking is None else self._asking.share(effect)
 
     async def _bought(self, effect: Effect, act: Callable[[str], Awaitable[T]]) -> T:
         place, asked = effect.invocation.key, digest(effect.key, effect.request)

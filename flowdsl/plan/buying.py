@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, overload
 
-from flowdsl.document.document import inside
 from flowdsl.engine.resolvers import is_constant
 from flowdsl.errors import FlowError
 from flowdsl.plan.amount import NOTHING, amount
 from flowdsl.plan.longest import longest
 from flowdsl.plan.prompts import shown_prompt
-from flowdsl.plan.spending import GOING_ON, Bounds, Request, Row, Spending, Ways, then
+from flowdsl.plan.spending import Bounds, Request, Row, Spending, Ways, then
 from flowdsl.step.purchase import Expected
 from flowdsl.step.rules import UNKNOWN, Options
 from flowdsl.step.spec import BLOCK_TYPES
@@ -87,10 +86,8 @@ class Buying:
             why = "the list is not known" if counted else f"{step.spec.name} decides by itself how often"
             self._say(step, f"`{name}` is open: {why}")
 
-    def recursion(self, step: StepNode, steps: Sequence[StepNode]) -> Ways:
-        """The ways through a flow that calls itself again."""
-        if not any(each.spec.service is not None for outer in steps for each in inside(outer)):
-            return GOING_ON
+    def recursion(self, step: StepNode) -> Ways:
+        """The ways through a flow that calls itself again, and buys."""
         self._say(step, "the flow calls itself, and buys: nothing bounds how often")
         return {"on": {None: Bounds(most=amount(None), most_usd=amount(None), most_batch_usd=amount(None))}}
 

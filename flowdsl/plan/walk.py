@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
+from flowdsl.document.document import inside
 from flowdsl.errors import TemplateError
 from flowdsl.plan.buying import Buying
 from flowdsl.plan.ground import Ground
@@ -142,19 +143,37 @@ class Walk(Ground):
         called = self.document.called(step, module)
         if called is not None:
             return self._called_flow(step, *called)
-        found: list[tuple[Sequence[StepNode], Module | None]] = [
+        with self.perhaps():
+            ways = [self.apart(partial(self._called_flow, step, steps, at)) for steps, at in self._flows(module)]
+        self.known.forget_steps([step])
+        return joined(*ways) if ways else GOING_ON
+
+    def _flows(self, module: Module | None) -> list[tuple[Sequence[StepNode], Module | None]]:
+        """All that a call in a module may name."""
+        return [
             *((steps, module) for steps in self.document.templates.values()),
             *filter(None, (self.document.flow_of(ref, module) for ref in self.document.flow_refs(module))),
         ]
-        with self.perhaps():
-            ways = [self.apart(partial(self._called_flow, step, steps, at)) for steps, at in found]
-        self.known.forget_steps([step])
-        return joined(*ways) if ways else GOING_ON
+
+    def _buys(self, steps: Sequence[StepNode], module: Module | None, seen: list[Sequence[StepNode]]) -> bool:
+        """Whether steps buy, or flows that they call do, and those that these call; `seen` are not looked at again."""
+        if any(steps is each for each in seen):
+            return False
+        seen.append(steps)
+        for each in (each for outer in steps for each in inside(outer)):
+            if each.spec.service is not None:
+                return True
+            if isinstance(each.spec.flow, Call):
+                called = self.document.called(each, module)
+                flows = self._flows(module) if called is None else [called]
+                if any(self._buys(*flow, seen) for flow in flows):
+                    return True
+        return False
 
     def _called_flow(self, step: StepNode, steps: Sequence[StepNode], module: Module | None) -> Ways:
         if steps in self._called or len(self._called) > _DEEPEST:
             self.known.forget_steps([step])
-            return self.buying.recursion(step, steps)
+            return self.buying.recursion(step) if self._buys(steps, module, []) else GOING_ON
         self._called.append(steps)
         outside, self.known = self.known, self.known.within(module)
         try:

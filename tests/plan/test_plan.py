@@ -220,6 +220,30 @@ def test_an_open_bound_of_a_plugin_is_named_with_its_reason() -> None:
     assert "how many copies is not known" in text(plan, "x")
 
 
+@pytest.mark.parametrize(
+    "again", ["ref: local.flows.two", "ref: 'local.flows.{{ inputs.next }}'", "ref: local.flows.three"]
+)
+def test_a_flow_that_calls_itself_and_buys_in_a_flow_that_it_calls_is_open(again: str) -> None:
+    flow = f"""\
+inputs: {{next: {{type: string}}}}
+blocks:
+  flows:
+    one: [{PICTURE}]
+    two: [{{step: CALL_FLOW, ref: local.flows.one}}, {{step: CALL_FLOW, {again}}}]
+    three: [{{step: CALL_FLOW, ref: local.flows.two}}]
+flow: [{{step: CALL_FLOW, ref: local.flows.two}}]
+"""
+    assert headline(plan_of(flow).bounds) == "1 or more paid requests: nothing bounds them, $0.0400 or more"
+
+
+def test_a_flow_that_calls_itself_and_buys_nothing_is_bounded() -> None:
+    flow = """\
+blocks: {flows: {two: [{step: SET, a: 1}, {step: CALL_FLOW, ref: local.flows.two}]}}
+flow: [PICTURE, {step: CALL_FLOW, ref: local.flows.two}]
+"""
+    assert bounds(flow) == ONE
+
+
 def test_an_input_that_the_flow_does_not_declare_is_refused() -> None:
     with pytest.raises(ConfigError, match="declares no input `citty`"):
         plan_of("inputs: {city: {type: string, default: a}}\nflow: [{step: SET, a: 1}]", {"citty": "x"})

@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 import httpx
 
 from flowdsl_steps.http.proxy import THIS_MACHINE, environment_proxy, proxy_hosts
-from flowdsl_steps.http.transport import open_client
+from flowdsl_steps.http.transport import Client, open_client
 
 if TYPE_CHECKING:
     from flowdsl import OpenTransport
@@ -76,7 +76,7 @@ class PublicAddresses:
 @asynccontextmanager
 async def open_fetcher(
     allow_private: bool = False, peers: Iterable[str] = (), open_transport: OpenTransport | None = None
-) -> AsyncIterator[httpx.AsyncClient]:
+) -> AsyncIterator[Client]:
     """A client that, unless private addresses are allowed, it reaches none but those beside `peers`."""
     judge = None if allow_private else PublicAddresses(peers)
     async with open_client(judge=judge, open_transport=open_transport) as client:

@@ -27,7 +27,7 @@ from flowdsl_steps.http.public_network import refused
 from flowdsl_steps.http.redirect import MAX_REDIRECTS, leaves_https, next_address
 from flowdsl_steps.http.request import HttpRequest
 from flowdsl_steps.http.response_body import REFUSAL_TIMEOUT_S, TooLarge, read_body
-from flowdsl_steps.http.transport import exchanged
+from flowdsl_steps.http.transport import Client, exchanged
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _EXCERPT_BYTES = 8 * 1024
@@ -61,7 +61,7 @@ class _Redirect(NamedTuple):
 
 
 async def send(
-    client: httpx.AsyncClient,
+    client: Client,
     request: HttpRequest,
     policy: RequestPolicy,
     on_retry: OnRetry,
@@ -88,7 +88,7 @@ async def send(
 
 
 async def _attempt(
-    client: httpx.AsyncClient, request: HttpRequest, policy: RequestPolicy, deliveries: list[Delivery]
+    client: Client, request: HttpRequest, policy: RequestPolicy, deliveries: list[Delivery]
 ) -> HttpResponse:
     def work(delivery: Delivery) -> Awaitable[HttpResponse]:
         deliveries.append(delivery)
@@ -112,9 +112,7 @@ def _lost(request: HttpRequest, policy: RequestPolicy, lost: Lost) -> Exception:
     return broken(request, lost.reason) if lost.sent else Again(no_connection(request, lost.reason), {})
 
 
-async def _followed(
-    client: httpx.AsyncClient, request: HttpRequest, policy: RequestPolicy, delivery: Delivery
-) -> HttpResponse:
+async def _followed(client: Client, request: HttpRequest, policy: RequestPolicy, delivery: Delivery) -> HttpResponse:
     """The response at the end of the redirects."""
     for _ in range(MAX_REDIRECTS + 1):
         if (reason := await refused(request.url, policy.allow_private)) is not None:
@@ -127,7 +125,7 @@ async def _followed(
 
 
 async def _sent(
-    client: httpx.AsyncClient, request: HttpRequest, policy: RequestPolicy, delivery: Delivery
+    client: Client, request: HttpRequest, policy: RequestPolicy, delivery: Delivery
 ) -> HttpResponse | _Redirect:
     """The response, or where it redirects to."""
     async with exchanged(client, request, delivery) as response:

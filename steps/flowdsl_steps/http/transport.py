@@ -11,8 +11,9 @@ import asyncio
 import contextlib
 import ssl
 from collections.abc import AsyncIterable, AsyncIterator
+from functools import lru_cache
 from http.cookiejar import DefaultCookiePolicy
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import httpx
 
@@ -212,6 +213,48 @@ class _Body(httpx.AsyncByteStream):
             self._transport.give_back(self._route, connection)
 
 
+class Client(httpx.AsyncClient):
+    """A client without cookies, which also goes the short way to its transport: cookies, redirects and logins, which
+    httpx looks after with every request, are none of ours."""
+
+    def __init__(self, transport: httpx.AsyncBaseTransport, timeout: httpx.Timeout | None) -> None:
+        super().__init__(transport=transport, timeout=timeout, follow_redirects=False)
+        self.cookies.jar.set_policy(DefaultCookiePolicy(allowed_domains=()))  # one run's are not another's
+        self._way = transport
+        self._extensions = {"timeout": self.timeout.as_dict()}
+
+    async def exchange(self, request: HttpRequest, delivery: Delivery) -> httpx.Response:
+        """The response with its body still to be read.
+
+        Raises:
+            httpx.HTTPError: the request failed.
+            httpx.InvalidURL: the address is none.
+        """
+        built = _built(request, {**self._extensions, "delivery": delivery})
+        response = await self._way.handle_async_request(built)
+        response.request = built
+        return response
+
+
+def _built(request: HttpRequest, extensions: dict[str, Any]) -> httpx.Request:
+    """The request of httpx. It is made here, so that no traceback of what fails later has a variable with its key."""
+    url = _read_url(request.url)
+    arguments = request.arguments()
+    names = {name.lower() for name, _ in arguments["headers"]}
+    headers = [*(usual for usual in _USUAL if usual[0] not in names), *arguments["headers"]]
+    return httpx.Request(**{**arguments, "url": url, "headers": headers}, extensions=extensions)
+
+
+_read_url = lru_cache(maxsize=256)(httpx.URL)
+"""Requests of a service go to one address."""
+_USUAL = (
+    (b"accept", b"*/*"),
+    (b"accept-encoding", b"identity"),
+    (b"connection", b"keep-alive"),
+    (b"user-agent", b"flowdsl"),
+)
+
+
 @contextlib.asynccontextmanager
 async def open_client(
     *,
@@ -220,7 +263,7 @@ async def open_client(
     judge: Judge | None = None,
     keep_alive_s: float = KEEP_ALIVE_S,
     open_transport: OpenTransport | None = None,
-) -> AsyncIterator[httpx.AsyncClient]:
+) -> AsyncIterator[Client]:
     """A pooled client without cookies. `ca_pem` is trusted beside the usual authorities, `client_pem` holds a
     certificate and its key.
 
@@ -241,25 +284,18 @@ async def open_client(
 
         transport = HostTransport(open_transport, tls, judge)
         timeout = httpx.Timeout(None, connect=CONNECT_TIMEOUT_S)
-    async with httpx.AsyncClient(transport=transport, timeout=timeout, follow_redirects=False) as client:
-        client.cookies.jar.set_policy(DefaultCookiePolicy(allowed_domains=()))  # one run's are not another's
+    async with Client(transport, timeout) as client:
         yield client
 
 
 @contextlib.asynccontextmanager
-async def exchanged(
-    client: httpx.AsyncClient, request: HttpRequest, delivery: Delivery
-) -> AsyncIterator[httpx.Response]:
+async def exchanged(client: Client, request: HttpRequest, delivery: Delivery) -> AsyncIterator[httpx.Response]:
     """The response to a request, its body still to be read."""
-    response = await client.send(_built(client, request, delivery), stream=True)
+    response = await client.exchange(request, delivery)
     try:
         yield response
     finally:
         await response.aclose()
-
-
-def _built(client: httpx.AsyncClient, request: HttpRequest, delivery: Delivery) -> httpx.Request:
-    return client.build_request(**request.arguments(), extensions={"delivery": delivery})
 
 
 def _outgoing(request: httpx.Request, by: Proxy | None) -> Outgoing:

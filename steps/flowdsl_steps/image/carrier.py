@@ -8,9 +8,8 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 if TYPE_CHECKING:
-    import httpx
-
     from flowdsl.image.store import ImageStore
+    from flowdsl_steps.http.transport import Client
     from flowdsl_steps.image.received import Received
     from flowdsl_steps.image.request import ImageRequest
     from flowdsl_steps.image.vendor import Endpoint, Vendor
@@ -25,7 +24,7 @@ class Carried(NamedTuple):
     endpoint: Endpoint
     store: ImageStore
     image_bytes: int
-    open_client: Callable[[], AbstractAsyncContextManager[httpx.AsyncClient]]
+    open_client: Callable[[], AbstractAsyncContextManager[Client]]
 
 
 class Carrier(Protocol):
@@ -49,7 +48,7 @@ async def carried(
     endpoint: Endpoint,
     store: ImageStore,
     image_bytes: int,
-    open_client: Callable[[], AbstractAsyncContextManager[httpx.AsyncClient]],
+    open_client: Callable[[], AbstractAsyncContextManager[Client]],
 ) -> Received | None:
     """What a request brings by the way that is named; None where there is none, or not for it."""
     carrier = CARRIER.get()

@@ -9,10 +9,8 @@ from collections.abc import AsyncIterator, Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
-import httpx
-
 from flowdsl.step.service import Service
-from flowdsl_steps.http.transport import open_client
+from flowdsl_steps.http.transport import Client, open_client
 from flowdsl_steps.image.workers import Workers
 
 if TYPE_CHECKING:
@@ -31,11 +29,11 @@ class Connection:
 
     def __init__(
         self,
-        client: httpx.AsyncClient,
+        client: Client,
         workers: Workers,
         concurrency: int | None,
         rate_limit: float | None,
-        open_another: Callable[[], contextlib.AbstractAsyncContextManager[httpx.AsyncClient]],
+        open_another: Callable[[], contextlib.AbstractAsyncContextManager[Client]],
         image_rate_limit: float | None = None,
     ) -> None:
         self.client = client

@@ -20,6 +20,7 @@ from flowdsl_steps.http.connect import RefusedAddress
 from flowdsl_steps.http.public_network import refused
 from flowdsl_steps.http.redirect import MAX_REDIRECTS, leaves_https, next_address
 from flowdsl_steps.http.response_body import Unpacker
+from flowdsl_steps.http.transport import Client
 from flowdsl_steps.image.received import LinkedImage
 from flowdsl_steps.image.unfetched import not_fetched
 
@@ -46,7 +47,7 @@ class Unfetched(Exception):
 
 
 async def fetch(
-    client: httpx.AsyncClient,
+    client: Client,
     link: LinkedImage,
     store: ImageStore,
     *,
@@ -67,7 +68,7 @@ async def fetch(
 
 
 async def fetched(
-    client: httpx.AsyncClient,
+    client: Client,
     link: LinkedImage,
     store: ImageStore,
     *,
@@ -117,6 +118,8 @@ async def fetch_all(
     links = {at: image for at, image in enumerate(found) if isinstance(image, LinkedImage)}
     came: dict[int, Image | ServiceError] = {at: image for at, image in enumerate(found) if isinstance(image, Image)}
     waiting = iter(links.items())
+    if not links:
+        return [image for image in found if isinstance(image, Image)], []
 
     async def fetch_next() -> None:
         for at, link in waiting:
@@ -149,7 +152,7 @@ async def fetch_all(
 
 
 async def _followed(
-    client: httpx.AsyncClient, link: LinkedImage, store: ImageStore, limit: int, allow_private: bool, partial: bool
+    client: Client, link: LinkedImage, store: ImageStore, limit: int, allow_private: bool, partial: bool
 ) -> Image:
     """The picture at the end of the redirects. Each address on the way is judged as the first one was."""
     url = link.url
@@ -194,7 +197,7 @@ def _origin(url: str) -> tuple[str | None, int | None]:
 
 
 async def _fetch_once(
-    client: httpx.AsyncClient, url: str, link: LinkedImage, store: ImageStore, limit: int, partial: bool
+    client: Client, url: str, link: LinkedImage, store: ImageStore, limit: int, partial: bool
 ) -> Image | _Redirect:
     async with client.stream("GET", url, headers={"Accept": "image/*", "Accept-Encoding": "identity"}) as response:
         if response.is_redirect and "location" in response.headers:

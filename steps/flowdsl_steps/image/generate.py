@@ -113,7 +113,8 @@ class _Generation:
         self._peers = peers
         self._sends = sends
         self._name = name
-        self._prices = Prices(ctx, vendor, endpoint, ctx.share(sender(0).described(requests[0])))
+        self._described = [*map(sender(0).described, requests)]
+        self._prices = Prices(ctx, vendor, endpoint, ctx.share(self._described[0]))
         self._bought: list[Image] = []
         self._purchases: list[Purchase] = []  # also those at whose events a listener fails
 
@@ -121,13 +122,14 @@ class _Generation:
         """What came, when every request succeeded. All of them end before one that failed is reported."""
         asking = self._sender(0)
         bought = [asking.purchase(request, self._ctx.service) for request in self._requests]
-        before = [*map(self._ctx.paid_before, bought, map(asking.described, self._requests))]
+        before = [*map(self._ctx.paid_before, bought, self._described)]
         allow(self._ctx, self._vendor, self._endpoint, self._requests, self._prices, self._sends)
         reserved = await self._reserved(before)
         before = [None if each is ASKED else each for each in before]
         numbers = self._announced(before, reserved)
         ended = await asyncio.gather(
-            *map(self._purchase, self._requests, bought, reserved, before, numbers), return_exceptions=True
+            *map(self._purchase, self._requests, self._described, bought, reserved, before, numbers),
+            return_exceptions=True,
         )
         purchases = [each for request in self._requests for each in self._purchases if each.request is request]
         failures = [each for each in ended if isinstance(each, BaseException)]
@@ -225,7 +227,13 @@ class _Generation:
         return None if most is None else most * self._sends
 
     async def _purchase(
-        self, request: ImageRequest, digest: str, reserved: Sequence[Reservation], before: Any, number: int
+        self,
+        request: ImageRequest,
+        described: Mapping[str, Any],
+        digest: str,
+        reserved: Sequence[Reservation],
+        before: Any,
+        number: int,
     ) -> Purchase:
         """One of the requests, by the door for what is paid, unless what has this digest was paid `before`. What was
         reserved for it goes back where it was refused, and stays where its outcome is unknown."""
@@ -233,7 +241,6 @@ class _Generation:
         began = perf_counter()
         try:
             if came is None:
-                described = self._sender(number).described(request)
                 came = await self._ctx.effect(
                     "image",
                     described,

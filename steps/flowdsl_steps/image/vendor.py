@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Protocol
 
 from flowdsl.record import Record
@@ -210,11 +211,12 @@ def is_host_of(vendor: Vendor, host: str) -> bool:
     """Whether a host name (lower case) is one of the vendor's own. An address with a zone, or signs that whoever is on
     the way may read as the end of a name, is nobody's, whatever it ends in."""
     is_name = re.compile(_HOST_NAME).fullmatch(host) is not None
-    return is_name and any(
-        host == own or (own[0] == "." and host.endswith(own)) or _fits(own, host) for own in vendor.hosts
-    )
+    return is_name and _pattern(tuple(vendor.hosts)).fullmatch(host) is not None
 
 
-def _fits(own: str, host: str) -> bool:
-    """Whether a host is one that a name with a `*` stands for."""
-    return "*" in own and re.fullmatch(re.escape(own).replace(r"\*", "[a-z0-9-]+"), host) is not None
+@lru_cache(maxsize=256)
+def _pattern(hosts: tuple[str, ...]) -> re.Pattern[str]:
+    """What the hosts of a vendor are called: each request asks that of every vendor."""
+    before = {own: ".*" if own[0] == "." else "" for own in hosts}
+    names = (before[own] + re.escape(own).replace(r"\*", "[a-z0-9-]+") for own in hosts)
+    return re.compile("|".join(names) or "(?!)")

@@ -19,7 +19,7 @@ from flowdsl_steps.http.connection import Delivery
 from flowdsl_steps.http.multipart import Multipart, Part
 from flowdsl_steps.http.pause import delay_s
 from flowdsl_steps.http.request import HttpRequest, merged
-from flowdsl_steps.http.transport import exchanged
+from flowdsl_steps.http.transport import Client, exchanged
 from flowdsl_steps.image.retry import FailedAttempt, classify
 from flowdsl_steps.image.vendor import Endpoint, Head, Vendor
 
@@ -40,7 +40,7 @@ _NO_SUCH_API = frozenset({404, 405, 501})
 class BatchApi:
     """The two APIs of one account, at the address `url`, with the headers of an endpoint."""
 
-    def __init__(self, client: httpx.AsyncClient, vendor: Vendor, endpoint: Endpoint, url: str) -> None:
+    def __init__(self, client: Client, vendor: Vendor, endpoint: Endpoint, url: str) -> None:
         self._client = client
         self._vendor = vendor
         self._endpoint = endpoint
