@@ -14,14 +14,16 @@ import json
 import subprocess
 import sys
 import tempfile
+import textwrap
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack
+from collections.abc import Iterator, Mapping
+from contextlib import nullcontext
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import httpx
 
+import flowdsl
 from benchmarks.table import Row, show
 from flowdsl import Environment, Limits, Storage
 from flowdsl.journal.day_budget import DayBudget, Most
@@ -32,19 +34,25 @@ CASES = ((1.0, 2000, 100), (0.05, 2000, 100), (0.05, 100, 1))
 AIMS = {(1.0, 100): "at least 0.95", (0.05, 100): "at least 0.5"}
 KINDS = ((False, False), (True, False), (True, True))
 REPEATS = 2
-FLOW = """\
+STEP = """\
+- step: OPENAI_IMAGE_GENERATION
+  model: gpt-image-2
+  size: 1024x1024
+  quality: low
+  instruction: "lighthouse {{{{ {number} }}}}"
+"""
+LOOP = f"""\
 - step: FOR
   var: i
   start: 1
-  end: {count}
-  concurrency: {at_once}
+  end: {{count}}
+  concurrency: {{at_once}}
   do:
-    - step: OPENAI_IMAGE_GENERATION
-      model: gpt-image-2
-      size: 1024x1024
-      quality: low
-      instruction: "lighthouse {{{{ flowContext.i }}}}"
-"""
+{textwrap.indent(STEP.format(number="flowContext.i"), "    ")}"""
+RECORD = f"""\
+inputs: {{i: {{type: integer}}}}
+flow:
+{STEP.format(number="inputs.i")}"""
 
 
 async def serve(delay_s: float) -> None:
@@ -122,23 +130,39 @@ def httpx_loop(url: str, count: int, at_once: int, folder: Path) -> float:
 
 
 def run(url: str, count: int, at_once: int, folder: Path, *, journaled: bool, limited: bool = False) -> float:
-    """The seconds of a run."""
+    """The seconds of a run whose flow loops."""
     limits = {"rateLimit": 60_000_000, "concurrency": at_once} if limited else {}
-    with ExitStack() as stack:
-        environment = Environment(
-            services={"OPENAI_IMAGE_GENERATION": {"endpoint": url, "apiKey": "k", **limits}},
-            storage=Storage(images=f"{folder}/pictures"),
-            limits=Limits(private_addresses=True),
-        )
-        flow = environment.load(FLOW.format(count=count, at_once=at_once)).prepare()
-        began = time.perf_counter()
-        journal = stack.enter_context(Journal(Path(folder, "state"))) if journaled else None
+    text = LOOP.replace("{count}", str(count)).replace("{at_once}", str(at_once))
+    flow = _environment(url, folder, limits).load(text).prepare()
+    began = time.perf_counter()
+    with Journal(folder / "state") if journaled else nullcontext() as journal:
         if journal is not None and limited:
             journal.budget = DayBudget(journal.database, Most(1e6, "flowdsl.toml"))
         flow.run(journal=journal)
-        if journal is not None:
-            journal.close()
-        return time.perf_counter() - began
+    return time.perf_counter() - began
+
+
+def batch(url: str, count: int, at_once: int, folder: Path) -> float:
+    """The seconds of a batch with a journal: a run for each request."""
+    flow = _environment(url, folder, {}).load(RECORD).prepare()
+    records = ({"i": number} for number in range(count))
+
+    async def all_of_them(journal: Journal) -> None:
+        async for outcome in flowdsl.batch(flow, records, journal=journal, concurrency=at_once):
+            assert outcome.status == "done", outcome.error
+
+    began = time.perf_counter()
+    with Journal(folder / "state") as journal:
+        asyncio.run(all_of_them(journal))
+    return time.perf_counter() - began
+
+
+def _environment(url: str, folder: Path, limits: Mapping[str, int]) -> Environment:
+    return Environment(
+        services={"OPENAI_IMAGE_GENERATION": {"endpoint": url, "apiKey": "k", **limits}},
+        storage=Storage(images=f"{folder}/pictures"),
+        limits=Limits(private_addresses=True),
+    )
 
 
 def main() -> None:

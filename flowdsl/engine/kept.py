@@ -71,7 +71,7 @@ class Kept:
         """Nothing: what is kept elsewhere is kept once more."""
         return None
 
-    def list(self, run: str, lines: Sequence[Mapping[str, Any]]) -> str | None:
+    def list(self, run: str, lines: Sequence[Mapping[str, Any]], *, waits: bool = True) -> str | None:
         """Saves a manifest of the run: nothing can be added to what is kept."""
         content = io.BytesIO(whole_manifest(lines))
         self._first_of(lambda number: f"manifest-{run}{f'-{number}' if number > 1 else ''}.json", content)

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from flowdsl.engine.item_text import named_by
 from flowdsl.image.image import Image
+from flowdsl.image.manifest import Locked
 from flowdsl.image.metadata import packet
 from flowdsl.image.named_file import Naming, as_given, counted, stem_of
 from flowdsl.image.origin import UNKNOWN, Origin
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
 
 _DEFAULT = "basic"
 _SMALL = 64 * 1024
+_FEW = 16
+"""So many pictures are listed so quickly that it need not be in a thread."""
 _NAMELESS = "image"
 _ENDINGS = (".flow", ".ai-kit", ".module")
 _NUMBER = re.compile(r"\d+")
@@ -188,17 +191,33 @@ class Pictures:
 
     async def finish(self) -> None:
         """Names what has no name yet, puts everything that was made in the order of the flow, and adds it to the
-        manifest: in a thread, and to the end, also of a run that is cancelled meanwhile. The thread is its own: it may
-        wait for another process, and the few that the loop has are for all runs."""
-        if self.store.made:
+        manifest, to the end, also of a run that is cancelled meanwhile. What may take long has a thread of its own: it
+        may wait for another process, and the few that the loop has are for all runs."""
+        if self.store.made and not self._is_finished_at_once():
             from concurrent.futures import ThreadPoolExecutor  # slow to import, and most runs make no picture
 
             with ThreadPoolExecutor(1) as own:
                 await to_its_end(asyncio.get_running_loop().run_in_executor(own, self.finish_now))
         self.store.spare.close()
 
-    def finish_now(self) -> None:
-        """The same in this thread."""
+    def _is_finished_at_once(self) -> bool:
+        """Whether the end was so quick that it needed no thread: everything has its name, and nobody else has the lock
+        of the manifest."""
+        made = self.store.made
+        if self._shelf.is_slow or self._busy or len(made) > _FEW or any(id(image) not in self._named for image in made):
+            return False
+        try:
+            self.finish_now(waits=False)
+        except Locked:
+            return False
+        return True
+
+    def finish_now(self, *, waits: bool = True) -> None:
+        """The same in this thread.
+
+        Raises:
+            Locked: somebody else has the lock of the manifest, and this does not wait.
+        """
         made = self.store.made
         for maker in self._makers:
             self.name_now(maker, list(maker.store.made))
@@ -209,7 +228,7 @@ class Pictures:
         made[: len(ended)] = sorted(ended, key=lambda image: self._orders.get(id(image), (_LAST, 0)))
         lines = [line for image in made if (line := self._named.get(id(image)))]
         try:
-            odd = self._shelf.list(self._run, lines) if lines else None
+            odd = self._shelf.list(self._run, lines, waits=waits) if lines else None
         except OSError as error:
             odd = f"the manifest in {self._shelf.describe()} cannot be written: {error.strerror or error}"
         if odd is not None:

@@ -42,18 +42,25 @@ _PATIENCE_S = 10.0
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.0005, 0.02
 
 
+class Locked(Exception):
+    """Somebody else adds to the manifest at this moment."""
+
+
 class ForeignManifest(Exception):
     """A file of that name which is no manifest of ours."""
 
 
-def add_to_manifest(folder: Path, lock: Path, run: str, images: Sequence[Mapping[str, Any]]) -> Path:
-    """Adds pictures to the manifest of a folder; gives its path.
+def add_to_manifest(
+    folder: Path, lock: Path, run: str, images: Sequence[Mapping[str, Any]], *, waits: bool = True
+) -> Path:
+    """Adds pictures to the manifest of a folder; gives its path. It `waits` for others that add to it.
 
     Raises:
         OSError: the folder takes no file.
+        Locked: somebody adds to it, and it does not wait.
     """
     lines = _lines(images)
-    with _locked(lock) as is_locked, contextlib.suppress(ForeignManifest):
+    with _locked(lock, waits=waits) as is_locked, contextlib.suppress(ForeignManifest):
         if is_locked:
             return _added(folder / NAME, lines, run)
     try:
@@ -195,16 +202,16 @@ def _rewritten(file: FileIO) -> bytes:
 
 
 @contextlib.contextmanager
-def _locked(path: Path) -> Iterator[bool]:
+def _locked(path: Path, *, waits: bool) -> Iterator[bool]:
     """Holds a lock; False where there are none, or somebody does not let go of it."""
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
     try:
-        yield _wait_for(descriptor)
+        yield _wait_for(descriptor, waits=waits)
     finally:
         os.close(descriptor)
 
 
-def _wait_for(descriptor: int) -> bool:
+def _wait_for(descriptor: int, *, waits: bool) -> bool:
     deadline, pause_s = time.monotonic() + _PATIENCE_S, _FIRST_PAUSE_S
     while True:
         try:
@@ -212,7 +219,9 @@ def _wait_for(descriptor: int) -> bool:
                 msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
             else:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except (BlockingIOError, PermissionError):
+        except (BlockingIOError, PermissionError) as error:
+            if not waits:
+                raise Locked from error
             if time.monotonic() > deadline:
                 return False
             time.sleep(pause_s)

@@ -36,6 +36,10 @@ _LONGEST_STEM = 180
 """The most bytes of a name in front of its number: file systems take 255."""
 
 
+_LAST: dict[str, int] = {}
+"""The last number that this process has given, by the path with none: most pictures of a batch are called alike."""
+_MOST_LAST = 1000
+
 Naming = Callable[[int], str]
 """From a number, 1 and up, to the name of a file without its ending."""
 
@@ -211,15 +215,22 @@ def _numbered(folder: Path, naming: Naming, suffix: str, claim: Callable[[Path],
     def path(number: int) -> str:
         return os.path.join(folder, f"{naming(number)}{suffix}")  # noqa: PTH118
 
-    number = first_free(lambda number: os.path.lexists(path(number)))
+    last = _LAST.get(path(0), 0)
+    if last and os.path.lexists(path(last)) and not os.path.lexists(path(last + 1)):
+        number = last + 1
+    else:
+        number = first_free(lambda number: os.path.lexists(path(number)))
     while True:
         found = Path(path(number))
         try:
             claim(found)
         except FileExistsError:
             number += 1
-        else:
-            return found
+            continue
+        if len(_LAST) >= _MOST_LAST:
+            _LAST.clear()
+        _LAST[path(0)] = number
+        return found
 
 
 def first_free(is_taken: Callable[[int], bool]) -> int:

@@ -19,6 +19,9 @@ _SWEPT: dict[str, float] = {}
 """When this process last looked for what killed processes left, by folder."""
 _SWEPT_FOR_S = 600.0
 _MOST_SWEPT = 1000
+_TRIED: dict[str, float] = {}
+"""When this process last made a part file to see whether it can, by folder."""
+_TRIED_FOR_S = 5.0
 
 
 def open_part(folder: Path) -> tuple[Path, int]:
@@ -34,14 +37,37 @@ def open_part(folder: Path) -> tuple[Path, int]:
         os.close(descriptor)
 
 
+def try_folder(folder: Path) -> None:
+    """Makes a part file and removes it: not again for a moment, as a batch asks it with each record.
+
+    Raises:
+        OSError: the folder takes none.
+    """
+    if _is_due(_TRIED, folder, _TRIED_FOR_S):
+        try:
+            part, descriptor = open_part(folder)
+            os.close(descriptor)
+            part.unlink()
+        except OSError:
+            del _TRIED[str(folder)]
+            raise
+
+
+def _is_due(times: dict[str, float], folder: Path, after_s: float) -> bool:
+    """Whether something was not done with a folder for so long; then it is now."""
+    key, now = str(folder), time.monotonic()
+    if now < times.get(key, -after_s) + after_s:
+        return False
+    if len(times) >= _MOST_SWEPT:
+        times.clear()
+    times[key] = now
+    return True
+
+
 def sweep(folder: Path) -> None:
     """Removes what killed processes left: not again for some time, for a folder of many pictures takes long to read."""
-    key, now = str(folder), time.monotonic()
-    if now < _SWEPT.get(key, -_SWEPT_FOR_S) + _SWEPT_FOR_S:
+    if not _is_due(_SWEPT, folder, _SWEPT_FOR_S):
         return
-    if len(_SWEPT) >= _MOST_SWEPT:
-        _SWEPT.clear()
-    _SWEPT[key] = now
     with os.scandir(folder) as found:
         names = [each.name for each in found if each.name.endswith(PART) and each.name.startswith(".")]
     for name in names:

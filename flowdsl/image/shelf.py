@@ -57,11 +57,12 @@ class Shelf(Protocol):
         are known; None where there is none."""
         ...
 
-    def list(self, run: str, lines: Sequence[Mapping[str, Any]]) -> str | None:
-        """Adds pictures to the manifest; gives what is odd about that.
+    def list(self, run: str, lines: Sequence[Mapping[str, Any]], *, waits: bool = True) -> str | None:
+        """Adds pictures to the manifest; gives what is odd about that. It `waits` for others that add to it.
 
         Raises:
             OSError: the place takes no such file.
+            Locked: somebody adds to it, and it does not wait.
         """
         ...
 
@@ -121,11 +122,11 @@ class Folder:
         path = next((path for path in files if _inside(str(path), self._path) not in taken), None)
         return None if path is None else self.found(image, str(path))
 
-    def list(self, run: str, lines: Sequence[Mapping[str, Any]]) -> str | None:
+    def list(self, run: str, lines: Sequence[Mapping[str, Any]], *, waits: bool = True) -> str | None:
         """Adds to `manifest.json`, or to a manifest of the run where that is not ours. Where the disk takes neither,
         the pictures are listed in the spare folder, if there is one."""
         try:
-            path = add_to_manifest(self._path, self.store.folder / ".lock", run, lines)
+            path = add_to_manifest(self._path, self.store.folder / ".lock", run, lines, waits=waits)
         except OSError as error:
             if not self.store.spare.paths:
                 raise

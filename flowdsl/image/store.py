@@ -15,7 +15,7 @@ from typing import Literal
 from flowdsl.errors import StepError
 from flowdsl.image.formats import EXTENSIONS, image_size, media_type, other_type
 from flowdsl.image.image import Image
-from flowdsl.image.part_file import PART, open_part, sweep
+from flowdsl.image.part_file import PART, open_part, sweep, try_folder
 from flowdsl.image.spare_folder import SpareFolder
 
 _HEAD_SIZE = 32 * 1024
@@ -64,7 +64,7 @@ class ImageStore:
             try:
                 self.folder.mkdir(self._mode, parents=True, exist_ok=True)
                 sweep(self.folder)
-                ImageWriter(self.folder).abort()
+                try_folder(self.folder)
             except OSError as error:
                 raise _unwritable(self.folder, error) from error
             self._prepared = True
