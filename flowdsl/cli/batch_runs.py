@@ -9,6 +9,7 @@ from argparse import Namespace
 from time import localtime, strftime
 from typing import TYPE_CHECKING
 
+from flowdsl.cli.batch_account import records
 from flowdsl.cli.journaled import sum_of
 from flowdsl.display.visible import visible_line
 from flowdsl.errors import UsageError
@@ -71,9 +72,10 @@ def _line(journal: Journal, batch: KeptBatch) -> str:
 def _show(journal: Journal, batch: KeptBatch, options: Namespace) -> int:
     requests, usd, is_known = journal.batches.spent(batch.id)
     held, at_vendor = journal.batches.held(batch.id), journal.batches.at_vendor(batch.id)
+    caught = journal.batches.caught(batch.id)
     if options.json:
         facts = {"requests": requests, "cost_usd": usd if is_known else None, "held": sorted(held)}
-        facts["at_vendor"] = at_vendor
+        facts |= {"at_vendor": at_vendor, "caught": list(caught)}
         print(json.dumps({**batch.to_dict(), **facts}, indent=2, ensure_ascii=False))
         return 0
     print(_line(journal, batch))
@@ -81,9 +83,13 @@ def _show(journal: Journal, batch: KeptBatch, options: Namespace) -> int:
     if at_vendor:
         print(f"  in the vendor's batch: {at_vendor:,}. `flowdsl resume {batch.id[:13]}` fetches what it made")
     if held:
-        shown = ", ".join(f"{number:,}" for number in sorted(held)[:20]) + (" …" if len(held) > 20 else "")
-        print(f"  in doubt: records {shown}")
+        print(f"  in doubt: {records(held)}")
         print(f"  `flowdsl resume {batch.id[:13]} --resend` sends them again: one that was done is billed twice")
-    elif batch.may_be_resumed and not at_vendor:
+    if caught:
+        print(f"  in doubt, and caught by the flow: {records(caught)}")
+        print(f"  `flowdsl runs show {batch.id}.{min(caught)}` says how that of a record can be sent again")
+    if held:
+        return 0
+    if batch.may_be_resumed and not at_vendor:
         print(f"  `flowdsl resume {batch.id[:13]}` goes on with it")
     return 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
@@ -167,6 +167,25 @@ class Lines:
         if end < self.path.stat().st_size:
             os.truncate(self.path, end)
 
+    def take_out(self, records: Collection[int]) -> None:
+        """Takes out the lines of records that are worked on again: the file is written anew, whole or not at all.
+
+        Raises:
+            OSError: the disk does not take it.
+        """
+        if not self.path.exists():
+            return
+        part, count = self.path.with_name(f"{self.path.name}.part"), 0
+        with self.path.open("rb") as file, part.open("wb") as kept:
+            for text in file:
+                if _record(json.loads(text)) not in records:
+                    kept.write(text)
+                    count += 1
+            kept.flush()
+            os.fsync(kept.fileno())
+        part.replace(self.path)
+        self.count = count
+
     def add(self, line: Mapping[str, Any]) -> None:
         """Adds a line.
 
@@ -188,6 +207,11 @@ class Lines:
             os.fsync(self._file.fileno())
             self._file.close()
             self._file = None
+
+
+def _record(line: Mapping[str, Any]) -> Any:
+    """The number of the record that a line is of."""
+    return line.get(FAILED, line).get("record")
 
 
 def chosen_records(total: int, limit: int | None, sample: int | None) -> set[int] | None:

@@ -139,7 +139,7 @@ def perform(options: Namespace, source: Source) -> int:
         account.check_output()
         with stdout_at_stake():
             inner = inner_names(flow.document, names)
-            print_result(result, options, source, inner, None if nothing else account.lost.lines())
+            print_result(result, options, source, inner, None if nothing else account.lost.lines(), journal)
     except (BrokenPipeError, UnwrittenOutput, UsageError):  # the last: values that JSON has no form for
         sys.stderr.write(account.text())
         raise

@@ -107,7 +107,7 @@ def _list(runs: Runs, options: Namespace) -> int:
     widths = [max(len(row[at]) for row in (head, *rows)) for at in range(len(head))]
     for row in (head, *rows):
         print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
-    if doubts := [run for run in found if run.in_doubt]:
+    if doubts := [run for run in found if run.in_doubt or run.caught]:
         print(f"in doubt: {', '.join(run.id[:13] for run in doubts)}; `flowdsl runs show RUN` says what")
     if waiting := [run for run in found if run.at_vendor and run.may_be_resumed]:
         print(f"in a vendor's batch: {', '.join(run.id[:13] for run in waiting)}; `flowdsl resume RUN` fetches that")
@@ -125,7 +125,9 @@ def _show(runs: Runs, options: Namespace) -> int:
     if run.error is not None:
         print(f"  {visible_line(str(run.error.get('message')))}")
     for request in requests:
-        state = "in doubt" if request.blocks else "in batch" if request.is_at_vendor else request.state
+        state = (
+            "in doubt" if request.blocks or request.is_caught else "in batch" if request.is_at_vendor else request.state
+        )
         cost = "" if request.cost_usd is None else f"  {sum_of(request.cost_usd)}"
         print(f"{state:9} {request_line(request)}{cost}")
         for path in request.files:
@@ -134,6 +136,10 @@ def _show(runs: Runs, options: Namespace) -> int:
         print(f"in doubt: {run.in_doubt}. Look at the vendor's own account whether they were done; then")
         print(f"  flowdsl runs release {run.id[:13]}    lets them be sent again: one that was done is billed twice")
         print(f"  flowdsl runs cancel {run.id[:13]}     gives the run up")
+    elif caught := [request for request in requests if request.is_caught]:
+        print(f"in doubt, and caught by the flow, which went on: {len(caught)}. Look at the vendor's own account; then")
+        print(f"  flowdsl runs release {run.id if run.batch else run.id[:13]} {caught[0].id[:8]}", end="    ")
+        print("lets one be sent again: if it was done it is billed twice")
     elif run.at_vendor:
         print(f"in the vendor's batch: {run.at_vendor}. `flowdsl resume {run.id[:13]}` fetches what it made")
     elif run.may_be_resumed:
@@ -145,7 +151,10 @@ def _release(runs: Runs, options: Namespace) -> int:
     run = runs.find(options.run)
     number = runs.release(run.id, options.request)
     then = f"`flowdsl resume {run.id[:13]}` sends what is released again"
-    if run.status == "done":
+    if run.batch is not None:
+        options.journal.batches.reopen(run.batch)
+        then = f"`flowdsl resume {run.batch[:13]}` sends what is released again"
+    elif run.status == "done":
         then = "a run that begins at a later step, `flowdsl run --from`, buys it anew"
     _decided(number, "released", then, "no request of it is in doubt", options, run)
     return 0

@@ -9,7 +9,13 @@ OPEN = "(ledger.state = 'started' OR (ledger.state = 'unknown' AND ledger.is_fin
 _ASKED_FOR = """(ledger.vendor_order IS NOT NULL AND NOT EXISTS (
     SELECT 1 FROM vendor_batch_items AS item WHERE item.batch = substr(ledger.vendor_order, length('batch ') + 1)
     AND item.id = lower(hex(ledger.id)) AND item.state = 'failed'))"""
+CAUGHT = "(ledger.state = 'unknown' AND NOT ledger.is_final)"
+"""Nobody knows what became of it, and its run went on without it: it may be billed, and nothing waits for it."""
 IN_DOUBT = f"({OPEN} AND NOT {_ASKED_FOR})"
 """Somebody has to decide about it."""
 AT_VENDOR = f"({OPEN} AND {_ASKED_FOR})"
 """It is asked for when its run goes on."""
+RELEASED = """(ledger.state = 'released' AND NOT EXISTS (
+    SELECT 1 FROM ledger AS again WHERE again.run = ledger.run AND again.place = ledger.place
+    AND again.digest = ledger.digest AND again.number > ledger.number))"""
+"""Somebody lets it be sent again, and it was not yet."""

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from flowdsl.errors import UsageError
 from flowdsl.journal.database import Database
-from flowdsl.journal.doubt import AT_VENDOR, IN_DOUBT, OPEN
+from flowdsl.journal.doubt import AT_VENDOR, CAUGHT, IN_DOUBT, OPEN, RELEASED
 from flowdsl.journal.place import VARIABLE
 from flowdsl.journal.running import Running
 
@@ -18,10 +18,8 @@ OF_GATEWAY = "<request>"
 """The flow of a request to a gateway, whose client goes on with it and nobody else."""
 OVER = ("done", "dropped")
 """How a run stands that is not to be resumed."""
-_HOLD = """UPDATE ledger SET state = CASE WHEN images THEN 'ok' ELSE 'unknown' END, is_final = NOT images
-    WHERE run = ? AND state = 'released' AND NOT EXISTS (
-        SELECT 1 FROM ledger AS again WHERE again.run = ledger.run AND again.place = ledger.place
-        AND again.digest = ledger.digest AND again.number > ledger.number)"""
+_HOLD = f"""UPDATE ledger SET state = CASE WHEN images THEN 'ok' ELSE 'unknown' END, is_final = NOT images
+    WHERE run = ? AND {RELEASED}"""
 _SUMS = f"""
     SELECT runs.*,
         (SELECT count(*) FROM ledger WHERE run = runs.id AND state = 'ok') AS paid,
@@ -29,7 +27,8 @@ _SUMS = f"""
         (SELECT sum(cost_usd) FROM ledger WHERE run = runs.id) AS cost_usd,
         (SELECT count(*) FROM ledger WHERE run = runs.id AND state = 'ok' AND cost_usd IS NULL) AS unpriced,
         (SELECT count(*) FROM ledger WHERE run = runs.id AND {IN_DOUBT}) AS in_doubt,
-        (SELECT count(*) FROM ledger WHERE run = runs.id AND {AT_VENDOR}) AS at_vendor
+        (SELECT count(*) FROM ledger WHERE run = runs.id AND {AT_VENDOR}) AS at_vendor,
+        (SELECT count(*) FROM ledger WHERE run = runs.id AND {CAUGHT}) AS caught
     FROM runs
 """
 
@@ -46,7 +45,8 @@ _REPEATED = """
 class KeptRun(NamedTuple):
     """A run as the journal has it. `status` is `running`, `killed`, `done`, `failed`, `cancelled` or `dropped`; `paid`
     counts its requests that brought something, `cost_usd` is what they cost (None: a part is not known), `in_doubt`
-    counts those of which nobody knows what became of them, `at_vendor` those that a vendor's batch has.
+    counts those of which nobody knows what became of them, `at_vendor` those that a vendor's batch has,
+    `caught` those in doubt that the flow caught, and went on without.
     Times are Unix times in seconds."""
 
     id: str
@@ -69,6 +69,7 @@ class KeptRun(NamedTuple):
     cost_usd: float | None
     in_doubt: int
     at_vendor: int = 0
+    caught: int = 0
 
     @property
     def may_be_resumed(self) -> bool:
@@ -106,6 +107,11 @@ class Request(NamedTuple):
     cost_usd: float | None
     began: float
     ended: float | None
+
+    @property
+    def is_caught(self) -> bool:
+        """Whether it is in doubt, and the flow caught that and went on without it."""
+        return self.state == "unknown" and not (self.blocks or self.is_at_vendor)
 
     def to_dict(self) -> dict[str, Any]:
         """The request as JSON values."""
@@ -220,13 +226,14 @@ class Runs:
 
     def release(self, run: str, requests: Sequence[str] = ()) -> int:
         """Lets requests in doubt be sent again, all of a run or those of the ids; gives how many they are. One that is
-        named may also be one that a vendor's batch has, or that brought something, such as a picture that is gone.
+        named may also be one that a vendor's batch has, that the flow caught, or that brought something, such as a
+        picture that is gone.
 
         Raises:
             UsageError: the run goes on, or has no such request in doubt.
             JournalError: the journal cannot be written.
         """
-        which = f"({OPEN} OR state = 'ok')" if requests else IN_DOUBT
+        which = f"({OPEN} OR state IN ('ok', 'unknown'))" if requests else IN_DOUBT
         return self._decide(run, f"UPDATE ledger SET state = 'released' WHERE run = ? AND {which}", requests)
 
     def hold(self, run: str, requests: Sequence[str] = ()) -> int:
