@@ -45,7 +45,7 @@ def of_batch(journal: Journal, batch: KeptBatch, options: Namespace) -> int:
         journal.batches.drop(batch.id)
         said = f"{batch.id} is given up; what it made stays where it is"
         print(json.dumps({"batch": batch.id}) if options.json else said)
-        if journal.batches.at_vendor(batch.id) and not batch.simulated:
+        if not batch.simulated:
             from flowdsl.cli.end_batches import end_batches
 
             end_batches(journal, batch.id, batch.given)
@@ -85,6 +85,8 @@ def _show(journal: Journal, batch: KeptBatch, options: Namespace) -> int:
     if held:
         print(f"  in doubt: {records(held)}")
         print(f"  `flowdsl resume {batch.id[:13]} --resend` sends them again: one that was done is billed twice")
+        if held != journal.batches.blocked(batch.id):
+            print(f"  the vendor knew no batch with them: `flowdsl resume {batch.id[:13]}` asks once more before that")
     if caught:
         print(f"  in doubt, and caught by the flow: {records(caught)}")
         print(f"  `flowdsl runs show {batch.id}.{min(caught)}` says how that of a record can be sent again")

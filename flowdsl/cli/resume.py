@@ -156,7 +156,7 @@ def _go_to(run: KeptRun | KeptBatch) -> None:
 
 def _decided(runs: Runs, run: KeptRun, options: Namespace) -> bool:
     """Whether nothing is in doubt any more; says what is."""
-    doubts = [request for request in runs.requests(run.id) if request.blocks]
+    doubts = [request for request in runs.requests(run.id) if request.blocks and not request.is_lost]
     if not doubts:
         return True
     if options.resend:  # they are released when the run goes on

@@ -136,6 +136,9 @@ def _show(runs: Runs, options: Namespace) -> int:
         print(f"in doubt: {run.in_doubt}. Look at the vendor's own account whether they were done; then")
         print(f"  flowdsl runs release {run.id[:13]}    lets them be sent again: one that was done is billed twice")
         print(f"  flowdsl runs cancel {run.id[:13]}     gives the run up")
+        if any(request.is_lost for request in requests):
+            print("the vendor knew no batch with them; with a key of the project that made it")
+            print(f"  flowdsl resume {run.id[:13]}          asks once more, and sends nothing again")
     elif caught := [request for request in requests if request.is_caught]:
         print(f"in doubt, and caught by the flow, which went on: {len(caught)}. Look at the vendor's own account; then")
         print(f"  flowdsl runs release {run.id if run.batch else run.id[:13]} {caught[0].id[:8]}", end="    ")
@@ -181,7 +184,7 @@ def _cancel(runs: Runs, options: Namespace) -> int:
         raise UsageError(f"the run {run.id} is done: there is nothing to give up")
     runs.drop(run.id)
     print(json.dumps({"run": run.id}) if options.json else f"{run.id} is given up; what it made stays where it is")
-    if run.at_vendor and not run.simulated:
+    if not run.simulated:
         from flowdsl.cli.end_batches import end_batches
 
         end_batches(options.journal, run.id, run.given)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from flowdsl.errors import UsageError
 from flowdsl.journal.database import Database
-from flowdsl.journal.doubt import AT_VENDOR, CAUGHT, IN_DOUBT, RELEASED
+from flowdsl.journal.doubt import AT_VENDOR, CAUGHT, IN_DOUBT, LOST, RELEASED
 from flowdsl.journal.rows import json_text
 from flowdsl.journal.running import Running
 
@@ -109,6 +109,13 @@ class Batches:
         """The records with a request in doubt."""
         rows = self._database.read(f"SELECT DISTINCT runs.record AS record {_OF_RUNS} AND {IN_DOUBT}", (id,))
         return {row["record"] for row in rows}
+
+    def blocked(self, id: str) -> set[int]:
+        """Those of them that are left alone until somebody decides; of the others a vendor is asked once more."""
+        where = f"{IN_DOUBT} AND NOT {LOST}"
+        return {
+            row["record"] for row in self._database.read(f"SELECT runs.record AS record {_OF_RUNS} AND {where}", (id,))
+        }
 
     def caught(self, id: str) -> dict[int, int]:
         """How many requests of each record are in doubt, and were caught by the flow: the record went on without."""
