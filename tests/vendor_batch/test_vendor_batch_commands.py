@@ -172,6 +172,8 @@ def test_a_run_that_is_broken_off_says_so_and_its_picture_is_fetched(run: Any, v
     assert "in a vendor's batch: " in run("runs", "list")[0]
     named = json.loads(run("runs", "list", "--json")[0])[0]["id"]
     assert "in the vendor's batch: 1." in run("runs", "show", named)[0]
+    out, _ = run("costs")  # it is not in doubt
+    assert ("1, up to $0.0030" in out, "at the vendor" in out, "in doubt" in out) == (True, True, False)
     assert "0 requests are released" in run("runs", "release", named)[0]
     with Journal(state_of("<test>")) as journal:
         assert [each.is_at_vendor for each in journal.runs.requests(named)] == [True]
