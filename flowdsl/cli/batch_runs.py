@@ -7,7 +7,7 @@ import os
 import sys
 from argparse import Namespace
 from time import localtime, strftime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from flowdsl.cli.batch_account import records
 from flowdsl.cli.journaled import sum_of
@@ -20,11 +20,14 @@ if TYPE_CHECKING:
 
 
 def list_batches(journal: Journal, options: Namespace) -> None:
-    """Prints a line for each batch; with `--json` `flowdsl runs show BATCH` does."""
-    if options.json:
-        return
+    """Prints a line for each batch."""
     for batch in journal.batches.all()[: options.limit]:
         print(_line(journal, batch))
+
+
+def batches_as_json(journal: Journal) -> list[dict[str, Any]]:
+    """The batches as JSON values, the newest first."""
+    return [{"kind": "batch", **_as_json(journal, batch)} for batch in journal.batches.all()]
 
 
 def of_batch(journal: Journal, batch: KeptBatch, options: Namespace) -> int:
@@ -69,15 +72,19 @@ def _line(journal: Journal, batch: KeptBatch) -> str:
     return f"{batch.id[:13]}  {batch.status}  batch of {number}  {cost}  {flow}, {when}"
 
 
+def _as_json(journal: Journal, batch: KeptBatch) -> dict[str, Any]:
+    batches = journal.batches
+    requests, usd, is_known = batches.spent(batch.id)
+    facts = {"requests": requests, "cost_usd": usd if is_known else None, "held": sorted(batches.held(batch.id))}
+    return {**batch.to_dict(), **facts, "at_vendor": batches.at_vendor(batch.id), "caught": [*batches.caught(batch.id)]}
+
+
 def _show(journal: Journal, batch: KeptBatch, options: Namespace) -> int:
-    requests, usd, is_known = journal.batches.spent(batch.id)
+    if options.json:
+        print(json.dumps(_as_json(journal, batch), indent=2, ensure_ascii=False))
+        return 0
     held, at_vendor = journal.batches.held(batch.id), journal.batches.at_vendor(batch.id)
     caught = journal.batches.caught(batch.id)
-    if options.json:
-        facts = {"requests": requests, "cost_usd": usd if is_known else None, "held": sorted(held)}
-        facts |= {"at_vendor": at_vendor, "caught": list(caught)}
-        print(json.dumps({**batch.to_dict(), **facts}, indent=2, ensure_ascii=False))
-        return 0
     print(_line(journal, batch))
     print(f"  results: {visible_line(batch.folder)}")
     if at_vendor:

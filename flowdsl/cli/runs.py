@@ -11,8 +11,9 @@ from time import localtime, strftime
 from typing import TYPE_CHECKING
 
 from flowdsl.cli.arguments import Parser, count, flag
-from flowdsl.cli.batch_runs import list_batches, of_batch
+from flowdsl.cli.batch_runs import batches_as_json, list_batches, of_batch
 from flowdsl.cli.journaled import named, state_of, sum_of
+from flowdsl.cli.run_names import meant
 from flowdsl.display.visible import visible_line
 from flowdsl.errors import UsageError
 from flowdsl.nearest import nearest
@@ -60,10 +61,11 @@ def main(arguments: Sequence[str]) -> int:
 
     with Journal(state_of("<runs>")) as journal:
         options.journal = journal
+        options.run = options.run and meant(journal, options.run)
         batch = None if options.run is None else journal.batches.find(options.run)
         if batch is not None:
             return of_batch(journal, batch, options)
-        if action == "list":
+        if action == "list" and not options.json:
             list_batches(journal, options)
         return _ACTIONS[action](journal.runs, options)
 
@@ -75,7 +77,7 @@ def parser() -> Parser:
     actions = "; ".join(f"{name}: {text}" for name, text in ACTIONS.items())
     parser = Parser("runs", COMMANDS["runs"], EXAMPLES)
     parser.add_argument("action", nargs="?", default="list", metavar="ACTION", help=actions)
-    parser.add_argument("run", nargs="?", metavar="RUN", help="the id of a run, or its beginning")
+    parser.add_argument("run", nargs="?", metavar="RUN", help="the id of a run or batch, its beginning, or `last`")
     parser.add_argument("request", nargs="*", metavar="REQUEST", help="ids of requests, for release and hold")
     parser.add_argument("--limit", type=count, default=50, metavar="N", help="list at most N runs (default: 50)")
     parser.add_argument(
@@ -97,7 +99,9 @@ def request_line(request: Request) -> str:
 def _list(runs: Runs, options: Namespace) -> int:
     found = runs.all(most=options.limit)
     if options.json:
-        print(json.dumps([run.to_dict() for run in found], indent=2, ensure_ascii=False))
+        both = [*batches_as_json(options.journal), *({"kind": "run", **run.to_dict()} for run in found)]
+        both.sort(key=lambda each: each["began"], reverse=True)
+        print(json.dumps(both[: options.limit], indent=2, ensure_ascii=False))
         return 0
     if not found:
         print("no single run has paid for anything here yet" if options.limit else "none are shown, as --limit is 0")

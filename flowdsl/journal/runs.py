@@ -280,7 +280,8 @@ class Runs:
         return count
 
     def _decide(self, run: str, update: str, requests: Sequence[str]) -> int:
-        if self._running.goes_on(run):
+        batch = self._database.read("SELECT batch FROM runs WHERE id = ? AND batch IS NOT NULL", (run,))
+        if any(map(self._running.goes_on, (run, *(row["batch"] for row in batch)))):
             raise UsageError(f"the run {run} goes on: wait until it has ended, or end it with Ctrl-C")
         if not requests:
             return self._database.submit(lambda db: db.execute(update, (run,)).rowcount).result()
