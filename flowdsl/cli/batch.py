@@ -6,7 +6,7 @@ import os
 import sys
 from argparse import Namespace
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, aclosing, suppress
+from contextlib import ExitStack, aclosing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,10 +25,9 @@ from flowdsl.cli.kept_arguments import kept_arguments
 from flowdsl.cli.observed import Watchers, watchers
 from flowdsl.cli.ready_flow import fault_door, ready_flow
 from flowdsl.cli.record_files import (
-    LINES,
-    TABLES,
     Lines,
     Read,
+    check_is_there,
     chosen_records,
     count_records,
     head_of,
@@ -38,7 +37,6 @@ from flowdsl.cli.record_files import (
 from flowdsl.cli.rehearsed import print_warnings, rehearsed, warnings
 from flowdsl.cli.run import add_options
 from flowdsl.errors import ConfigError, UsageError
-from flowdsl.nearest import nearest
 from flowdsl.template.json_values import to_json
 
 if TYPE_CHECKING:
@@ -295,18 +293,7 @@ def _check(options: Namespace) -> None:
         raise UsageError("a batch always has a journal: what it paid for would be lost when it is broken off")
     if options.events:
         raise UsageError("--events goes with `flowdsl run`: the results of a batch are lines of JSON in a file")
-    if not os.path.isfile(options.over):  # noqa: PTH113  pathlib is slow to import
-        raise UsageError(f"--over {options.over}: there is no such file{_meant(options.over)}")
-
-
-def _meant(path: str) -> str:
-    """The file of records beside a path that is none, of which the name is near."""
-    folder = os.path.dirname(path)  # noqa: PTH120
-    with suppress(OSError):
-        files = [each for each in os.listdir(folder or ".") if each.lower().endswith((*LINES, *TABLES))]  # noqa: PTH208
-        near = nearest(os.path.basename(path), files)  # noqa: PTH119
-        return f"; did you mean `{os.path.join(folder, near)}`?" if near else ""  # noqa: PTH118
-    return ""
+    check_is_there(options.over)
 
 
 def _named(options: Namespace, source: Source, kept: KeptBatch | None) -> tuple[str, Path]:

@@ -8,9 +8,10 @@ from functools import reduce
 from typing import TYPE_CHECKING, Any
 
 from flowdsl.cli.journaled import changed_inputs, state_of
+from flowdsl.document.document import inside
 
 if TYPE_CHECKING:
-    from flowdsl.document.document import StepNode
+    from flowdsl.document.document import Document, Module, StepNode
     from flowdsl.environment.flow import Flow
     from flowdsl.journal.earlier import Earlier
     from flowdsl.journal.runs import KeptRun
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 
 def places_of(flow: Flow, tops: Sequence[StepNode]) -> set[str]:
     """The places of steps at the top of a flow, and of all that run inside them, as a plan has them."""
-    from flowdsl.cli.from_step import runs_inside
     from flowdsl.plan.buying import place_of
 
     document = flow.document
@@ -72,3 +72,20 @@ def _is_kept(top: StepNode, run: KeptRun, flow: Flow, earlier: Earlier, plan: Pl
 
 def _place(span: Any) -> str:
     return f"{span.path}:{span.first.line}"
+
+
+def runs_inside(top: StepNode, wanted: StepNode, document: Document) -> bool:
+    """Whether a step is inside another one, or in a flow that is called there."""
+    seen: set[int] = set()
+    waiting: list[tuple[Sequence[StepNode], Module | None]] = [((top,), None)]
+    while waiting:
+        steps, module = waiting.pop()
+        if id(steps) in seen:
+            continue
+        seen.add(id(steps))
+        for step in (inner for outer in steps for inner in inside(outer)):
+            if step is wanted:
+                return True
+            if (called := document.called(step, module)) is not None:
+                waiting.append(called)
+    return False

@@ -7,16 +7,16 @@ from argparse import Namespace
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from flowdsl.cli.bought_anew import bought_anew, of_places, places_of, runs_inside
 from flowdsl.cli.journaled import named, state_of, sum_of
 from flowdsl.display.visible import visible_line
-from flowdsl.document.document import inside
 from flowdsl.document.step_names import nearest_names, steps_named
 from flowdsl.errors import ConfigError, UsageError
 from flowdsl.secrets.plain import HIDDEN
 
 if TYPE_CHECKING:
     from flowdsl.cli.arguments import Parser
-    from flowdsl.document.document import Document, Module, StepNode
+    from flowdsl.document.document import Document, StepNode
     from flowdsl.environment.flow import Flow
     from flowdsl.journal.journal import Journal
     from flowdsl.journal.rows import Row
@@ -43,8 +43,6 @@ class Start:
 
     def bought(self, plan: Plan, flow: Flow, options: Namespace, inputs: Mapping[str, Any]) -> Bounds:
         """What of a plan of the whole flow this run buys."""
-        from flowdsl.cli.bought_anew import bought_anew
-
         return bought_anew(self.run, flow, _index(options.from_step, flow.document), inputs, plan)
 
     def begin(self, journal: Journal, flow: Flow, options: Namespace, inputs: Mapping[str, Any]) -> None:
@@ -166,26 +164,8 @@ def _index(name: str, document: Document) -> int:
     raise UsageError(f"--from {name}: {shown(found[0])} runs inside {shown(around)}: write `--from {how}`")
 
 
-def runs_inside(top: StepNode, wanted: StepNode, document: Document) -> bool:
-    """Whether a step is inside another one, or in a flow that is called there."""
-    seen: set[int] = set()
-    waiting: list[tuple[Sequence[StepNode], Module | None]] = [((top,), None)]
-    while waiting:
-        steps, module = waiting.pop()
-        if id(steps) in seen:
-            continue
-        seen.add(id(steps))
-        for step in (inner for outer in steps for inner in inside(outer)):
-            if step is wanted:
-                return True
-            if (called := document.called(step, module)) is not None:
-                waiting.append(called)
-    return False
-
-
 def _cost(flow: Flow, at: int, inputs: Mapping[str, Any]) -> str:
     """What the steps from one on can cost, by the plan."""
-    from flowdsl.cli.bought_anew import of_places, places_of
     from flowdsl.plan.shown import headline
 
     try:

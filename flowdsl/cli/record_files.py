@@ -6,11 +6,13 @@ import csv
 import json
 import os
 from collections.abc import Collection, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
 from flowdsl.cli.tables import typed
 from flowdsl.errors import UsageError
+from flowdsl.nearest import nearest
 
 LINES = (".jsonl", ".ndjson")
 TABLES = (".csv", ".tsv")
@@ -43,6 +45,26 @@ def read_records(path: str, types: Mapping[str, str]) -> Iterator[Read]:
     if ending in TABLES:
         return _table(path, "\t" if ending == ".tsv" else "", types)
     raise UsageError(f"--over takes a .jsonl or a .csv file, not {path}")
+
+
+def check_is_there(path: str) -> None:
+    """Looks whether there is a file of records.
+
+    Raises:
+        UsageError: there is none.
+    """
+    if not os.path.isfile(path):  # noqa: PTH113  pathlib is slow to import
+        raise UsageError(f"--over {path}: there is no such file{_meant(path)}")
+
+
+def _meant(path: str) -> str:
+    """The file of records beside a path that is none, of which the name is near."""
+    folder = os.path.dirname(path)  # noqa: PTH120
+    with suppress(OSError):
+        files = [each for each in os.listdir(folder or ".") if each.lower().endswith((*LINES, *TABLES))]  # noqa: PTH208
+        near = nearest(os.path.basename(path), files)  # noqa: PTH119
+        return f"; did you mean `{os.path.join(folder, near)}`?" if near else ""  # noqa: PTH118
+    return ""
 
 
 def count_records(path: str) -> int:
