@@ -194,7 +194,7 @@ class _Work:
         self._sharing: Sharing | None = None
         self._failure: BaseException | None = None
         if journal is not None:
-            self._begun, self._held = journal.batches.begun(id), journal.batches.held(id)
+            self._begun, self._held = journal.batches.begun(id), journal.batches.blocked(id)
             self._sharing = journal.shared(batch=id)
             requests, usd, _ = journal.batches.spent(id)
             own = RunBudget(*most, requests, usd)

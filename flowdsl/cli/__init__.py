@@ -6,9 +6,10 @@ Exit codes: 0 done, 1 findings, 2 wrong usage, 3 a bug of ours, 4 a failed run, 
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
 
-from flowdsl.cli.streams import UnwrittenOutput, stdout_at_stake, steady_streams
+TYPE_CHECKING = False  # what is imported here is imported before anything takes Ctrl-C for what it is
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 __all__ = ["main"]
 
@@ -87,12 +88,16 @@ exit codes: 0 done, 1 findings, 2 wrong usage, 3 a bug in flowdsl, 4 a failed ru
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs a command and returns its exit code; never raises."""
-    arguments = list(sys.argv[1:] if argv is None else argv)
     try:
+        from flowdsl.cli.streams import steady_streams
+
+        arguments = list(sys.argv[1:] if argv is None else argv)
         with steady_streams():
-            code = _main(arguments, last=argv is None)
-            code = _interrupted(argv) if code == INTERRUPTED else code
-    except KeyboardInterrupt:  # pressed again while the first one was handled
+            try:
+                code = _main(arguments, last=argv is None)
+            except KeyboardInterrupt:
+                code = _interrupted(argv)
+    except KeyboardInterrupt:  # before that, or pressed again while the first one was handled
         return _interrupted(argv)
     if argv is None:
         from flowdsl.cli.garbage import end_process
@@ -102,6 +107,13 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _main(arguments: list[str], *, last: bool) -> int:
+    """The exit code.
+
+    Raises:
+        KeyboardInterrupt: Ctrl-C, of which nothing is said yet.
+    """
+    from flowdsl.cli.streams import UnwrittenOutput, stdout_at_stake
+
     try:
         code = _dispatch(arguments, last=last)
         if code >= 128:  # a signal has ended it, whatever is left in stdout
@@ -110,8 +122,6 @@ def _main(arguments: list[str], *, last: bool) -> int:
             return code
     except SystemExit as stop:  # argparse, after its own message
         return stop.code if isinstance(stop.code, int) else 0
-    except KeyboardInterrupt:
-        return INTERRUPTED
     except BrokenPipeError:  # whoever read stdout has left
         return _failed()
     except UnwrittenOutput as error:

@@ -6,30 +6,28 @@ import os
 import sys
 from argparse import Namespace
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, aclosing, suppress
+from contextlib import ExitStack, aclosing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from flowdsl.cli import vendor_batched
 from flowdsl.cli.arguments import Parser, count, pair
+from flowdsl.cli.batch_account import account, near
 from flowdsl.cli.batch_inputs import RecordInputs, declared_types
 from flowdsl.cli.batch_progress import BatchProgress
 from flowdsl.cli.batch_signals import signals_to
 from flowdsl.cli.batch_taken import check_same, stopped, take_batch
 from flowdsl.cli.consent import budget_of, may_begin
-from flowdsl.cli.failure import FAILED
 from flowdsl.cli.flow_files import flow_source
 from flowdsl.cli.given_inputs import GivenInputs
-from flowdsl.cli.journaled import state_of, sum_of
+from flowdsl.cli.journaled import state_of
 from flowdsl.cli.kept_arguments import kept_arguments
 from flowdsl.cli.observed import Watchers, watchers
-from flowdsl.cli.printed import point_to_report
 from flowdsl.cli.ready_flow import fault_door, ready_flow
 from flowdsl.cli.record_files import (
-    LINES,
-    TABLES,
     Lines,
     Read,
+    check_is_there,
     chosen_records,
     count_records,
     head_of,
@@ -38,9 +36,7 @@ from flowdsl.cli.record_files import (
 )
 from flowdsl.cli.rehearsed import print_warnings, rehearsed, warnings
 from flowdsl.cli.run import add_options
-from flowdsl.display.visible import visible_line
 from flowdsl.errors import ConfigError, UsageError
-from flowdsl.nearest import nearest
 from flowdsl.template.json_values import to_json
 
 if TYPE_CHECKING:
@@ -133,6 +129,8 @@ def perform(options: Namespace, kept: KeptBatch | None = None) -> int:
         stack.callback(results.close)
         stack.callback(failed.close)
         known = _known(results, failed)
+        anew = set[int]() if kept is None else journal.batches.released(id) & known.keys()
+        known = {number: how for number, how in known.items() if number not in anew}
         if not may_begin(flow, source.path, given, options, records=lambda: _left(options, known, inputs)):
             return 0
         if kept is None:
@@ -145,6 +143,8 @@ def perform(options: Namespace, kept: KeptBatch | None = None) -> int:
         else:
             check_same(options.over, kept)
             journal.batches.go_on(id, resend=options.resend)
+            for file in (results, failed) if anew else ():
+                file.take_out(anew)
         return _run(_Batch(id, flow, journal, options, results, failed, inputs, known, seen_by), types, folder)
 
 
@@ -224,7 +224,7 @@ def _run(work: _Batch, types: Mapping[str, str], folder: Path) -> int:
     progress = work.progress = BatchProgress(None if options.quiet else sys.stderr, wanted, len(work.known))
     if not options.quiet:
         before = f", {len(work.known):,} of them ended before" if work.known else ""
-        sys.stderr.write(f"batch {work.id}: {wanted:,} records{before}, results in {_near(folder)}\n")
+        sys.stderr.write(f"batch {work.id}: {wanted:,} records{before}, results in {near(folder)}\n")
     from flowdsl.batches.running import CONCURRENCY, Stop, batch
 
     stop, signals, spent_out, unwritten = Stop(), list[int](), list[str](), list[str]()
@@ -258,7 +258,7 @@ def _run(work: _Batch, types: Mapping[str, str], folder: Path) -> int:
                 try:
                     progress.take(outcome.status, None if unwritten else work.take(outcome))
                 except OSError as error:  # what was sent is paid for: it ends, and `resume` writes what it made
-                    unwritten.append(f"{_near(folder)} cannot be written to: {error.strerror}")
+                    unwritten.append(f"{near(folder)} cannot be written to: {error.strerror}")
                     stop()
                 if outcome.status == "stopped" and outcome.error is not None:
                     if outcome.error.code == "image-unwritable":
@@ -281,65 +281,7 @@ def _run(work: _Batch, types: Mapping[str, str], folder: Path) -> int:
             and sys.exc_info()[0] is None
         )
         work.journal.batches.end(work.id, "done" if is_whole else "stopped")
-    return _told(work, progress, folder, signals, spent_out, unwritten, is_cancelled=is_cancelled)
-
-
-def _told(
-    work: _Batch,
-    progress: BatchProgress,
-    folder: Path,
-    signals: Sequence[int],
-    spent: Sequence[str],
-    unwritten: Sequence[str],
-    *,
-    is_cancelled: bool,
-) -> int:
-    """Says what became of the batch; gives the exit code."""
-    options = work.options
-    requests, usd, is_known = work.journal.batches.spent(work.id)
-    held = len(work.journal.batches.held(work.id))
-    done, failed = work.results.count, work.failed.count
-    facts = {"batch": work.id, "done": done, "failed": failed, "held": held, "requests": requests}
-    facts |= {"cost_usd": usd if is_known else None, "folder": str(folder), "interrupted": bool(signals)}
-    if options.json:
-        import json
-
-        print(json.dumps(facts, indent=2, ensure_ascii=False))
-    else:
-        known = sum_of(usd) if is_known else "unknown"
-        cost = f"simulated, would cost about {known}" if options.simulate else f"cost {known}"
-        said = [f"{done:,} record{'' if done == 1 else 's'} done"]
-        said += [f"{failed:,} failed"] if failed else []
-        said += [f"{held:,} in doubt"] if held else []
-        print(f"{', '.join(said)}, {cost}")
-        if done:
-            print(f"results: {_near(work.results.path)}")
-        if failed:
-            print(f"failed: {_near(work.failed.path)}, which `--over` takes as it is")
-        if done:
-            point_to_report(work.journal.folder, str(folder), options)
-    short = work.id[:13]
-    if unwritten:
-        sys.stderr.write(
-            f"stopped: {unwritten[0]}\n  make room; `flowdsl resume {short}` goes on, and buys nothing twice\n"
-        )
-    elif spent:
-        sys.stderr.write(spent[0])
-    elif held:
-        sys.stderr.write(
-            "in doubt: requests were sent, and nobody knows what became of them; look at the vendor's own account\n"
-            f"  `flowdsl resume {short} --resend` sends them again: one that was done is billed twice\n"
-        )
-    elif signals or is_cancelled:
-        sys.stderr.write(f"interrupted; `flowdsl resume {short}` goes on, and buys nothing twice\n")
-    number = 0 if options.simulate else work.journal.batches.at_vendor(work.id)
-    if number:
-        sys.stderr.write(f"{vendor_batched.goes_on(number)}: `flowdsl resume {short}` fetches what it made\n")
-    if signals:
-        return 128 + signals[0]
-    if is_cancelled:
-        return 130
-    return FAILED if progress.failed or held or spent or failed or unwritten or progress.waiting else 0
+    return account(work, progress, folder, signals, spent_out, unwritten, is_cancelled=is_cancelled)
 
 
 def _check(options: Namespace) -> None:
@@ -351,18 +293,7 @@ def _check(options: Namespace) -> None:
         raise UsageError("a batch always has a journal: what it paid for would be lost when it is broken off")
     if options.events:
         raise UsageError("--events goes with `flowdsl run`: the results of a batch are lines of JSON in a file")
-    if not os.path.isfile(options.over):  # noqa: PTH113  pathlib is slow to import
-        raise UsageError(f"--over {options.over}: there is no such file{_meant(options.over)}")
-
-
-def _meant(path: str) -> str:
-    """The file of records beside a path that is none, of which the name is near."""
-    folder = os.path.dirname(path)  # noqa: PTH120
-    with suppress(OSError):
-        files = [each for each in os.listdir(folder or ".") if each.lower().endswith((*LINES, *TABLES))]  # noqa: PTH208
-        near = nearest(os.path.basename(path), files)  # noqa: PTH119
-        return f"; did you mean `{os.path.join(folder, near)}`?" if near else ""  # noqa: PTH118
-    return ""
+    check_is_there(options.over)
 
 
 def _named(options: Namespace, source: Source, kept: KeptBatch | None) -> tuple[str, Path]:
@@ -391,8 +322,3 @@ def _known(results: Lines, failed: Lines) -> dict[int, int]:
 def _left(options: Namespace, known: Mapping[int, int], inputs: RecordInputs) -> tuple[int, frozenset[str]]:
     most = wanted_records(count_records(options.over), options.limit, options.sample)
     return most - len(known), inputs.names(options.over)
-
-
-def _near(path: Path) -> str:
-    shown = os.path.relpath(path)
-    return visible_line(str(path) if shown.startswith(os.pardir) else shown)

@@ -30,18 +30,19 @@ class RecordInputs:
     def of(self, fields: Mapping[str, Any]) -> dict[str, Any]:
         """The inputs: those that all share, then fields by their names, then those that are mapped. Fields that are no
         input of the flow are left out."""
-        return {**self._given, **self._own(fields)}
+        return {**self._given, **self.own(fields)}
 
     def names(self, path: str) -> frozenset[str]:
         """The inputs that records of a file say, each for itself."""
         found: set[str] = set()
         for read in read_records(path, {}):
-            found.update(self._own(read.fields))
+            found.update(self.own(read.fields))
             if not path.lower().endswith(LINES):  # a table has the same columns in every line
                 break
         return frozenset(found)
 
-    def _own(self, fields: Mapping[str, Any]) -> dict[str, Any]:
+    def own(self, fields: Mapping[str, Any]) -> dict[str, Any]:
+        """The inputs that a record says itself."""
         used = set(self._mapped.values())
         found = {name: value for name, value in fields.items() if name not in used or name in (self._declared or {})}
         if self._declared is not None:
@@ -82,7 +83,7 @@ class RecordInputs:
                 f"the first record of {path} has no field for the input `{name}`: `{how}` names one, "
                 f"`-i {name}=VALUE` gives all records the same; it has {', '.join(map(visible_line, fields))}"
             )
-        if warn and fields and self._declared is not None and not self._own(fields):
+        if warn and fields and self._declared is not None and not self.own(fields):
             sys.stderr.write(f"flowdsl: warning: {self._all_alike(fields, path)}\n")
 
     def _all_alike(self, fields: Mapping[str, Any], path: str) -> str:

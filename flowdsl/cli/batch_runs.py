@@ -7,8 +7,9 @@ import os
 import sys
 from argparse import Namespace
 from time import localtime, strftime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from flowdsl.cli.batch_account import records
 from flowdsl.cli.journaled import sum_of
 from flowdsl.display.visible import visible_line
 from flowdsl.errors import UsageError
@@ -19,11 +20,14 @@ if TYPE_CHECKING:
 
 
 def list_batches(journal: Journal, options: Namespace) -> None:
-    """Prints a line for each batch; with `--json` `flowdsl runs show BATCH` does."""
-    if options.json:
-        return
+    """Prints a line for each batch."""
     for batch in journal.batches.all()[: options.limit]:
         print(_line(journal, batch))
+
+
+def batches_as_json(journal: Journal) -> list[dict[str, Any]]:
+    """The batches as JSON values, the newest first."""
+    return [{"kind": "batch", **_as_json(journal, batch)} for batch in journal.batches.all()]
 
 
 def of_batch(journal: Journal, batch: KeptBatch, options: Namespace) -> int:
@@ -44,7 +48,7 @@ def of_batch(journal: Journal, batch: KeptBatch, options: Namespace) -> int:
         journal.batches.drop(batch.id)
         said = f"{batch.id} is given up; what it made stays where it is"
         print(json.dumps({"batch": batch.id}) if options.json else said)
-        if journal.batches.at_vendor(batch.id) and not batch.simulated:
+        if not batch.simulated:
             from flowdsl.cli.end_batches import end_batches
 
             end_batches(journal, batch.id, batch.given)
@@ -68,22 +72,33 @@ def _line(journal: Journal, batch: KeptBatch) -> str:
     return f"{batch.id[:13]}  {batch.status}  batch of {number}  {cost}  {flow}, {when}"
 
 
+def _as_json(journal: Journal, batch: KeptBatch) -> dict[str, Any]:
+    batches = journal.batches
+    requests, usd, is_known = batches.spent(batch.id)
+    facts = {"requests": requests, "cost_usd": usd if is_known else None, "held": sorted(batches.held(batch.id))}
+    return {**batch.to_dict(), **facts, "at_vendor": batches.at_vendor(batch.id), "caught": [*batches.caught(batch.id)]}
+
+
 def _show(journal: Journal, batch: KeptBatch, options: Namespace) -> int:
-    requests, usd, is_known = journal.batches.spent(batch.id)
-    held, at_vendor = journal.batches.held(batch.id), journal.batches.at_vendor(batch.id)
     if options.json:
-        facts = {"requests": requests, "cost_usd": usd if is_known else None, "held": sorted(held)}
-        facts["at_vendor"] = at_vendor
-        print(json.dumps({**batch.to_dict(), **facts}, indent=2, ensure_ascii=False))
+        print(json.dumps(_as_json(journal, batch), indent=2, ensure_ascii=False))
         return 0
+    held, at_vendor = journal.batches.held(batch.id), journal.batches.at_vendor(batch.id)
+    caught = journal.batches.caught(batch.id)
     print(_line(journal, batch))
     print(f"  results: {visible_line(batch.folder)}")
     if at_vendor:
         print(f"  in the vendor's batch: {at_vendor:,}. `flowdsl resume {batch.id[:13]}` fetches what it made")
     if held:
-        shown = ", ".join(f"{number:,}" for number in sorted(held)[:20]) + (" …" if len(held) > 20 else "")
-        print(f"  in doubt: records {shown}")
+        print(f"  in doubt: {records(held)}")
         print(f"  `flowdsl resume {batch.id[:13]} --resend` sends them again: one that was done is billed twice")
-    elif batch.may_be_resumed and not at_vendor:
+        if held != journal.batches.blocked(batch.id):
+            print(f"  the vendor knew no batch with them: `flowdsl resume {batch.id[:13]}` asks once more before that")
+    if caught:
+        print(f"  in doubt, and caught by the flow: {records(caught)}")
+        print(f"  `flowdsl runs show {batch.id}.{min(caught)}` says how that of a record can be sent again")
+    if held:
+        return 0
+    if batch.may_be_resumed and not at_vendor:
         print(f"  `flowdsl resume {batch.id[:13]}` goes on with it")
     return 0

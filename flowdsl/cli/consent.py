@@ -17,8 +17,11 @@ if TYPE_CHECKING:
     from flowdsl.journal.day_budget import Most
     from flowdsl.journal.journal import Journal
     from flowdsl.limits import Budget
+    from flowdsl.plan import Plan
+    from flowdsl.plan.spending import Bounds
 
 _ASK = "ask_above_usd"
+_A_DAY = "max_usd_per_day"
 _OF_SERVICES = "max_usd_per_day_by_service"
 
 
@@ -33,7 +36,7 @@ def budget_of(path: str, journal: Journal, project: Settings | None = None) -> B
     services: dict[str, list[tuple[float, str]]] = {}
     for file in _files(path, project):
         where = shown_path(file[0])
-        if (most := usd(file, "max_usd_per_day")) is not None:
+        if (most := usd(file, _A_DAY)) is not None:
             whole.append((most, where))
         for name, each in usd_by_name(file, _OF_SERVICES).items():
             services.setdefault(name, []).append((each, where))
@@ -48,6 +51,23 @@ def budget_of(path: str, journal: Journal, project: Settings | None = None) -> B
     return DayBudget(journal.database, lowest(whole) if whole else None, own)
 
 
+def check_uncounted(flow: Flow, path: str) -> None:
+    """Looks whether a run without a journal is one of which the settings limit what is spent in a day: that is counted
+    in the journal.
+
+    Raises:
+        UsageError: it is.
+    """
+    used = {row["service"] for row in flow.services()}
+    for file in _files(path):
+        limited = used & usd_by_name(file, _OF_SERVICES).keys()
+        if (name := _A_DAY if usd(file, _A_DAY) is not None else _OF_SERVICES if limited else None) is not None:
+            raise UsageError(
+                f"--no-journal: `{name}` in {shown_path(file[0])} limits what is spent in a day, which is counted in "
+                "the journal: leave --no-journal out, or that setting"
+            )
+
+
 def may_begin(
     flow: Flow,
     path: str,
@@ -55,9 +75,11 @@ def may_begin(
     options: Namespace,
     *,
     records: Callable[[], tuple[int, Collection[str]]] | None = None,
+    part: Callable[[Plan], Bounds] | None = None,
 ) -> bool:
     """Whether a run may begin, or a batch of so many `records`, which say these inputs themselves: asks where it can
-    cost more than the settings let it without asking, or where nobody knows what it costs.
+    cost more than the settings let it without asking, or where nobody knows what it costs. `part` says what of the plan
+    is bought, where that is not all of it.
 
     Raises:
         UsageError: nobody is there to ask.
@@ -66,7 +88,7 @@ def may_begin(
         warn_of_misspelt([flow], path)
     if options.simulate or options.yes or not flow.pays:
         return True
-    text = cost_question(flow, path, inputs, records=records, batched=options.vendor_batch)
+    text = cost_question(flow, path, inputs, records=records, part=part, batched=options.vendor_batch)
     if text is None:
         return True
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
@@ -83,17 +105,19 @@ def cost_question(
     inputs: Mapping[str, Any],
     *,
     records: Callable[[], tuple[int, Collection[str]]] | None = None,
+    part: Callable[[Plan], Bounds] | None = None,
     batched: bool = False,
     project: Settings | None = None,
 ) -> str | None:
     """What is to be asked before a run, or a batch of so many `records`, that can cost more than the settings let it
-    without asking, or of which nobody knows what it costs; None where nothing is. `project`: as in `budget_of`."""
+    without asking, or of which nobody knows what it costs; None where nothing is. `part`: as in `may_begin`,
+    `project`: as in `budget_of`."""
     said = _asked_above(path, project)
     if not said or not flow.pays:
         return None
     above, where = min(said)
     number, own = (1, ()) if records is None else records()
-    most = _most(flow, inputs, number, own, batched=batched)
+    most = _most(flow, inputs, number, own, part, batched=batched)
     if most is not None and most <= above:
         return None
     from flowdsl.engine.budget import in_usd
@@ -133,13 +157,20 @@ def _misspelt(flow: Flow, path: str, project: Settings | None) -> Iterator[str]:
 
 
 def _most(
-    flow: Flow, inputs: Mapping[str, Any], records: int, unknown: Collection[str], *, batched: bool
+    flow: Flow,
+    inputs: Mapping[str, Any],
+    records: int,
+    unknown: Collection[str],
+    part: Callable[[Plan], Bounds] | None,
+    *,
+    batched: bool,
 ) -> float | None:
     """The most that it can cost by the plan, or by the limit of what it may spend; None where nothing says it."""
     limit = flow._settings.limits.max_usd
     try:
         plan = flow.plan(inputs, unknown)
-        most = plan.bounds.most_batch_usd.value({}) if batched else plan.most_usd
+        bounds = plan.bounds if part is None else part(plan)
+        most = (bounds.most_batch_usd if batched else bounds.most_usd).value({})
     except ConfigError:  # inputs that do not fit: the run will say so, and nothing is paid
         most = None
     whole = None if most is None else most * records

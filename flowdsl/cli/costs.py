@@ -18,8 +18,8 @@ EXAMPLES = (
 )
 _ABOUT = """\
 It counts the requests of the project's journal that were sent and not refused. Those in doubt may be billed: they \
-stand beside the cost with the most that they can. `docs/guide/costs.md` has the view of the journal's file for tools \
-that speak SQL."""
+stand beside the cost with the most that they can, and so do those that a vendor's batch has. `docs/guide/costs.md` \
+has the view of the journal's file for tools that speak SQL."""
 _NOTHING = Costs(None, 0, 0, 0.0, 0, 0, 0.0)
 _NONE = {"flow": "unknown", "service": "unknown", "model": "unknown", "day": "unknown", "tag": "no tag"}
 
@@ -62,13 +62,14 @@ def parser() -> Parser:
 
 
 def _print(rows: Sequence[Costs], whole: Costs, by: str) -> None:
-    has_doubts = bool(whole.in_doubt)
-    head = (by, "requests", "images", "cost", *(("in doubt",) if has_doubts else ()))
+    more = [name for name, number in (("in doubt", whole.in_doubt), ("at the vendor", whole.at_vendor)) if number]
+    head = (by, "requests", "images", "cost", *more)
     lines = [head]
     for row in (*rows, whole):
         name = "all" if row is whole else _shown(row.key, by)
         cells = (name, f"{row.requests:,}", f"{row.images:,}", _cost(row))
-        lines.append((*cells, _doubt(row)) if has_doubts else cells)
+        open_ = {"in doubt": (row.in_doubt, row.in_doubt_usd), "at the vendor": (row.at_vendor, row.at_vendor_usd)}
+        lines.append((*cells, *(_open(*open_[each]) for each in more)))
     widths = [max(len(line[at]) for line in lines) for at in range(len(head))]
     for line in lines:
         first, *others = (
@@ -76,8 +77,10 @@ def _print(rows: Sequence[Costs], whole: Costs, by: str) -> None:
             for at, (cell, width) in enumerate(zip(line, widths, strict=True))
         )
         print("  ".join((first, *others)).rstrip())
-    if has_doubts:
+    if whole.in_doubt:
         print("in doubt: sent, and nobody knows what became of it; `flowdsl runs` shows the runs")
+    if whole.at_vendor:
+        print("at the vendor: it goes on there, and is billed when it is done; `flowdsl resume` fetches it")
 
 
 def _shown(key: str | None, by: str) -> str:
@@ -96,7 +99,7 @@ def _cost(row: Costs) -> str:
     return f"{known} and {row.unpriced:,} at a price not known" if row.usd else f"{row.unpriced:,} at a price not known"
 
 
-def _doubt(row: Costs) -> str:
-    if not row.in_doubt:
+def _open(number: int, usd: float | None) -> str:
+    if not number:
         return ""
-    return f"{row.in_doubt:,}" if row.in_doubt_usd is None else f"{row.in_doubt:,}, up to {sum_of(row.in_doubt_usd)}"
+    return f"{number:,}" if usd is None else f"{number:,}, up to {sum_of(usd)}"

@@ -17,12 +17,15 @@ if TYPE_CHECKING:
     from flowdsl_steps.image.vendor import Endpoint, Vendor
 
 
+_NOT_FOUND = 404
+
+
 def end_batches(journal: Journal, id: str, given: Mapping[str, Any]) -> None:
     """Has the vendor end the batches of a run, or of a batch of records, and says which, or why not."""
     import asyncio
 
     for part in journal.vendor_batch(id).parts():
-        if part.state not in ("submitting", "submitted"):
+        if part.state not in ("submitting", "submitted", "lost"):
             continue
         named = part.batch_id or f"of {part.service} with the metadata flowdsl={id}"
         try:
@@ -31,6 +34,10 @@ def end_batches(journal: Journal, id: str, given: Mapping[str, Any]) -> None:
             with ExitStack() as stack:
                 asyncio.run(_end(_flow(given, stack), part, part.batch_id))
         except (FlowError, OSError) as error:
+            if isinstance(error, ServiceError) and error.status == _NOT_FOUND:
+                sys.stderr.write(f"the vendor knows no batch {named}, so nothing is ended there\n")
+                sys.stderr.write("  what it has done may be billed: look in your account there\n")
+                continue
             said = error.message if isinstance(error, ServiceError) else error
             sys.stderr.write(f"the vendor goes on with the batch {named}, and bills it: {said}\n")
             sys.stderr.write("  end it in your account there\n")

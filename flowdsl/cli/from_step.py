@@ -5,23 +5,24 @@ from __future__ import annotations
 import sys
 from argparse import Namespace
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from functools import reduce
 from typing import TYPE_CHECKING, Any
 
+from flowdsl.cli.bought_anew import bought_anew, of_places, places_of, runs_inside
 from flowdsl.cli.journaled import named, state_of, sum_of
 from flowdsl.display.visible import visible_line
-from flowdsl.document.document import inside
 from flowdsl.document.step_names import nearest_names, steps_named
 from flowdsl.errors import ConfigError, UsageError
 from flowdsl.secrets.plain import HIDDEN
 
 if TYPE_CHECKING:
     from flowdsl.cli.arguments import Parser
-    from flowdsl.document.document import Document, Module, StepNode
+    from flowdsl.document.document import Document, StepNode
     from flowdsl.environment.flow import Flow
     from flowdsl.journal.journal import Journal
     from flowdsl.journal.rows import Row
     from flowdsl.journal.runs import KeptRun, Runs
+    from flowdsl.plan import Plan
+    from flowdsl.plan.spending import Bounds
     from flowdsl.source import Source
 
 _MOST_SHOWN = 10
@@ -39,6 +40,10 @@ class Start:
         declared = flow.document.inputs
         self.inputs = {name: each for name, each in self.inputs.items() if declared is None or name in declared}
         return self.inputs
+
+    def bought(self, plan: Plan, flow: Flow, options: Namespace, inputs: Mapping[str, Any]) -> Bounds:
+        """What of a plan of the whole flow this run buys."""
+        return bought_anew(self.run, flow, _index(options.from_step, flow.document), inputs, plan)
 
     def begin(self, journal: Journal, flow: Flow, options: Namespace, inputs: Mapping[str, Any]) -> None:
         """Lets the run use what is before the step, and says on stderr what that is, and what the rest may cost.
@@ -152,45 +157,22 @@ def _index(name: str, document: Document) -> int:
         raise UsageError(f"--from {name}: there is no such step; {nearest_names(name, tops)}")
     if found[0] in tops:
         return tops.index(found[0])
-    around = next((top for top in tops if _runs(top, found[0], document)), None)
+    around = next((top for top in tops if runs_inside(top, found[0], document)), None)
     if around is None:
         raise UsageError(f"--from {name}: {shown(found[0])} runs only after a failure; {nearest_names('', tops)}")
     how = around.id or around.path
     raise UsageError(f"--from {name}: {shown(found[0])} runs inside {shown(around)}: write `--from {how}`")
 
 
-def _runs(top: StepNode, wanted: StepNode, document: Document) -> bool:
-    """Whether a step is inside another one, or in a flow that is called there."""
-    seen: set[int] = set()
-    waiting: list[tuple[Sequence[StepNode], Module | None]] = [((top,), None)]
-    while waiting:
-        steps, module = waiting.pop()
-        if id(steps) in seen:
-            continue
-        seen.add(id(steps))
-        for step in (inner for outer in steps for inner in inside(outer)):
-            if step is wanted:
-                return True
-            if (called := document.called(step, module)) is not None:
-                waiting.append(called)
-    return False
-
-
 def _cost(flow: Flow, at: int, inputs: Mapping[str, Any]) -> str:
     """What the steps from one on can cost, by the plan."""
-    from flowdsl.plan.buying import place_of
     from flowdsl.plan.shown import headline
-    from flowdsl.plan.spending import NONE, Bounds
 
-    document = flow.document
-    places = {
-        place_of(step) for step in document.every_step() for top in document.steps[at:] if _runs(top, step, document)
-    }
     try:
         plan = flow.plan(inputs)
     except ConfigError:  # inputs that do not fit, which the run will say
         return "  from there on all is bought anew"
-    bounds = reduce(Bounds.plus, (each for row, each in plan.rows.items() if row.place in places), NONE)
+    bounds = of_places(plan, places_of(flow, flow.document.steps[at:]))
     return f"  from there on all is bought anew: {headline(bounds, plan.assumed)}"
 
 

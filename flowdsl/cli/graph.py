@@ -13,6 +13,7 @@ from flowdsl.cli.arguments import Parser, add_stdin_filename, check_stdin_filena
 from flowdsl.cli.flow_files import flow_source, read_source
 from flowdsl.cli.journaled import state_of
 from flowdsl.cli.overwriting import check_written_over
+from flowdsl.cli.run_names import LAST, meant
 from flowdsl.environment import Environment
 from flowdsl.errors import FlowError, UsageError
 
@@ -26,8 +27,6 @@ if TYPE_CHECKING:
 
 FORMATS = {".mmd": "mermaid", ".mermaid": "mermaid", ".svg": "svg", ".html": "html", ".htm": "html"}
 """The ending of a file, and the form that it means."""
-LAST = "last"
-"""What stands for the last run."""
 EXAMPLES = (
     "flowdsl graph skyline.flow.yaml",
     "flowdsl graph skyline.flow.yaml --output skyline.svg",
@@ -85,7 +84,7 @@ def _of_events(options: Namespace) -> StatesOf:
 
 def _draw_run(options: Namespace, journal: Journal) -> int:
     single = journal.runs.all(most=1)
-    batch = journal.batches.last(single) if options.run == LAST else journal.batches.find(options.run)
+    batch = journal.batches.last(single) if options.run == LAST else journal.batches.find(meant(journal, options.run))
     if batch is not None:
         runs, name = journal.runs.all(batch=batch.id), f"the batch {batch.id}"
     elif options.run == LAST:

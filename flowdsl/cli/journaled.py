@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
-from flowdsl.cli.consent import budget_of
+from flowdsl.cli.consent import budget_of, check_uncounted
 from flowdsl.cli.kept_arguments import kept_arguments
 from flowdsl.display.visible import visible_line
 from flowdsl.errors import ConfigError, UsageError
@@ -41,9 +41,11 @@ def journal_of(flow: Flow, source: Source, options: Namespace, stack: ExitStack)
     wanted. Says so on stderr when an earlier run of the same flow is not finished.
 
     Raises:
-        UsageError: the run to be resumed goes on, or is done.
+        UsageError: the run to be resumed goes on, or is done; or what is spent in a day is limited, and none is wanted.
         JournalError: the journal cannot be read.
     """
+    if options.no_journal and flow.pays and not options.simulate:
+        check_uncounted(flow, source.path)
     if options.no_journal or not flow.pays:
         return None
     from flowdsl.journal.journal import Journal
@@ -92,7 +94,7 @@ def named(run: KeptRun) -> str:
     return f"{visible_line(path)}{visible_line(action)}, {strftime('%Y-%m-%d %H:%M', localtime(run.began))}"
 
 
-def _changed_inputs(run: KeptRun, flow: Flow, inputs: Mapping[str, Any]) -> list[str]:
+def changed_inputs(run: KeptRun, flow: Flow, inputs: Mapping[str, Any]) -> list[str]:
     """The inputs that have another value than when the run began; of those that held a secret nobody knows it."""
     from flowdsl.checker.inputs import input_values
 
@@ -125,7 +127,7 @@ def announce(run: KeptRun, flow: Flow, inputs: Mapping[str, Any], options: Names
         if steps:
             more = f" … {len(steps) - _MOST_SHOWN} more" if len(steps) > _MOST_SHOWN else ""
             lines.append(f"  {what}: {', '.join(map(visible_line, steps[:_MOST_SHOWN]))}{more}")
-    if others := _changed_inputs(run, flow, inputs):
+    if others := changed_inputs(run, flow, inputs):
         lines.append(f"  other inputs: {', '.join(map(visible_line, others))}")
     if not options.quiet:
         sys.stderr.write("".join(f"{line}\n" for line in lines))

@@ -19,6 +19,7 @@ from flowdsl.cli.arguments import (
 )
 from flowdsl.cli.flow_files import flow_source
 from flowdsl.cli.given_inputs import GivenInputs
+from flowdsl.cli.plan_over import planned_over
 from flowdsl.cli.variables import stored_values, variables
 from flowdsl.diagnostics import has_errors, render
 from flowdsl.display.visible import visible_line
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 EXAMPLES = (
     "flowdsl plan skyline.flow.yaml",
     "flowdsl plan avatars.flow.yaml --inputs people.yaml --max-usd 2",
+    "flowdsl plan card.flow.yaml --over people.csv --map name=full_name",
     'flowdsl plan studio.ai-kit.yaml --action "Event poster"',
     "flowdsl plan skyline.flow.yaml --markdown --base main",
 )
@@ -54,6 +56,8 @@ def main(arguments: Sequence[str]) -> int:
         raise UsageError("--base goes with --markdown, which shows the difference")
     if options.base is not None and options.file == "-":
         raise UsageError("--base takes a file: standard input has no other revision")
+    if options.map and options.over is None:
+        raise UsageError("--map goes with --over: it says which fields of the records the inputs are")
     source = flow_source(options.file, options.stdin_filename)
     plans = plans_of(source, options)
     print(_printed(plans, options, {name: _shared(plan, source) for name, plan in plans.items()}))
@@ -71,12 +75,19 @@ def parser() -> Parser:
     given = "an input; may be repeated; @FILE stands for what a file holds. One that is not given is not known"
     parser.add_argument("-i", dest="input", type=pair, metavar="NAME=VALUE", help=given, **repeated)
     parser.add_argument("--inputs", type=file_name, metavar="FILE", help="a YAML or JSON file of inputs")
+    over = "the sum over the records of a .jsonl, .csv or .tsv file, as `flowdsl batch` runs over them"
+    parser.add_argument("--over", metavar="FILE", help=over)
+    mapped = "with --over: an input and the field that it comes from, where their names differ; may be repeated"
+    parser.add_argument("--map", type=pair, metavar="INPUT=FIELD", help=mapped, **repeated)
     shown = parser.add_mutually_exclusive_group()
     shown.add_argument("--json", action="store_true", help="print it as JSON")
     shown.add_argument("--markdown", action="store_true", help="print it as Markdown, for a pull request")
     parser.add_argument("--base", metavar="REV", help="with --markdown: the difference to this revision of git")
     parser.add_argument(
-        "--max-usd", type=usd, metavar="X", help="exit with 1 when a run can cost more than X USD, or nobody knows"
+        "--max-usd",
+        type=usd,
+        metavar="X",
+        help="exit with 1 when a run, or with --over the batch, can cost more than X USD, or nobody knows",
     )
     parser.add_argument("--env", metavar="NAME", help="let templates read an environment variable", **repeated)
     parser.add_argument("--kv", type=pair, metavar="NAME=VALUE", help="a value for `kv('NAME')`", **repeated)
@@ -94,11 +105,14 @@ def plans_of(source: Source, options: Namespace, *, quiet: bool = False) -> dict
         UsageError: it is a module, or there is no such action; an input does not fit.
     """
     found: dict[str | None, Plan] = {}
-    for flow, inputs in flows_of(source, options, quiet=quiet):
+    flows = flows_of(source, options, quiet=quiet)
+    if options.over is not None and len(flows) > 1:
+        raise UsageError("--over takes one action of a kit: name it with --action")
+    for flow, inputs in flows:
         name = flow.document.title or flow.document.id
         while name in found:
             name = f"{name} ({len(found) + 1})"
-        found[name] = flow.plan(inputs)
+        found[name] = flow.plan(inputs) if options.over is None else planned_over(flow, inputs, options)
     return found
 
 

@@ -18,7 +18,14 @@ if TYPE_CHECKING:
     from flowdsl.source import Source
 
 
-def print_result(result: Result, options: Namespace, source: Source, inner: set[str], lost: list[str] | None) -> None:
+def print_result(
+    result: Result,
+    options: Namespace,
+    source: Source,
+    inner: set[str],
+    lost: list[str] | None,
+    journal: Journal | None = None,
+) -> None:
     """Prints a result as the options say; the outputs whose names are `inner` stand in no summary."""
     if options.json:
         import json
@@ -30,7 +37,8 @@ def print_result(result: Result, options: Namespace, source: Source, inner: set[
         print_event(result, simulated=options.simulate)
     else:
         lines = of_dialect(source, result.to_json())
-        print(summary(result, simulated=options.simulate, inner=inner, lost=lost, said=lines))
+        own = {"simulated": options.simulate, "journaled": journal is not None}
+        print(summary(result, inner=inner, lost=lost, said=lines, **own))
 
 
 def equal_requests(journal: Journal, result: Result, options: Namespace) -> str:

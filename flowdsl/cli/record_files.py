@@ -5,12 +5,14 @@ from __future__ import annotations
 import csv
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
 from flowdsl.cli.tables import typed
 from flowdsl.errors import UsageError
+from flowdsl.nearest import nearest
 
 LINES = (".jsonl", ".ndjson")
 TABLES = (".csv", ".tsv")
@@ -43,6 +45,26 @@ def read_records(path: str, types: Mapping[str, str]) -> Iterator[Read]:
     if ending in TABLES:
         return _table(path, "\t" if ending == ".tsv" else "", types)
     raise UsageError(f"--over takes a .jsonl or a .csv file, not {path}")
+
+
+def check_is_there(path: str) -> None:
+    """Looks whether there is a file of records.
+
+    Raises:
+        UsageError: there is none.
+    """
+    if not os.path.isfile(path):  # noqa: PTH113  pathlib is slow to import
+        raise UsageError(f"--over {path}: there is no such file{_meant(path)}")
+
+
+def _meant(path: str) -> str:
+    """The file of records beside a path that is none, of which the name is near."""
+    folder = os.path.dirname(path)  # noqa: PTH120
+    with suppress(OSError):
+        files = [each for each in os.listdir(folder or ".") if each.lower().endswith((*LINES, *TABLES))]  # noqa: PTH208
+        near = nearest(os.path.basename(path), files)  # noqa: PTH119
+        return f"; did you mean `{os.path.join(folder, near)}`?" if near else ""  # noqa: PTH118
+    return ""
 
 
 def count_records(path: str) -> int:
@@ -167,6 +189,25 @@ class Lines:
         if end < self.path.stat().st_size:
             os.truncate(self.path, end)
 
+    def take_out(self, records: Collection[int]) -> None:
+        """Takes out the lines of records that are worked on again: the file is written anew, whole or not at all.
+
+        Raises:
+            OSError: the disk does not take it.
+        """
+        if not self.path.exists():
+            return
+        part, count = self.path.with_name(f"{self.path.name}.part"), 0
+        with self.path.open("rb") as file, part.open("wb") as kept:
+            for text in file:
+                if _record(json.loads(text)) not in records:
+                    kept.write(text)
+                    count += 1
+            kept.flush()
+            os.fsync(kept.fileno())
+        part.replace(self.path)
+        self.count = count
+
     def add(self, line: Mapping[str, Any]) -> None:
         """Adds a line.
 
@@ -188,6 +229,11 @@ class Lines:
             os.fsync(self._file.fileno())
             self._file.close()
             self._file = None
+
+
+def _record(line: Mapping[str, Any]) -> Any:
+    """The number of the record that a line is of."""
+    return line.get(FAILED, line).get("record")
 
 
 def chosen_records(total: int, limit: int | None, sample: int | None) -> set[int] | None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from flowdsl.cli.arguments import Parser, file_name, flag
 from flowdsl.cli.journaled import state_of
+from flowdsl.cli.run_names import LAST
 from flowdsl.cli.terminal import is_terminal
 from flowdsl.display.visible import in_place, visible_line
 from flowdsl.errors import UsageError
@@ -126,7 +127,8 @@ def parser() -> Parser:
         "of",
         nargs="?",
         metavar="RUN|BATCH|FOLDER",
-        help="the id of a run or a batch, or its beginning, or a folder of pictures (default: the last run or batch)",
+        help="the id of a run or a batch, its beginning, or a folder of pictures (default: `last`, the last run or "
+        "batch)",
     )
     parser.add_argument(
         "--out", type=file_name, metavar="FILE", help=f"the page (default: {_PAGE} beside the pictures)"
@@ -147,6 +149,7 @@ def _found(of: str | None) -> _Found:
         return _of_folder(Path(of))
     from flowdsl.journal.journal import Journal
 
+    of = None if of == LAST else of
     with Journal(state_of("<report>")) as journal:
         batch = _batch(journal, of)
         if batch is not None:

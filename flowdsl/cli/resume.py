@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from flowdsl.cli.arguments import Parser, count, flag, pair, seconds, usd
 from flowdsl.cli.journaled import state_of
 from flowdsl.cli.kept_arguments import give_again
+from flowdsl.cli.run_names import meant
 from flowdsl.errors import UsageError
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ def main(arguments: Sequence[str]) -> int:
     from flowdsl.journal.journal import Journal
 
     with Journal(state_of("<resume>")) as journal:
+        options.run = options.run and meant(journal, options.run)
         found = _batch(journal, options)
         if found is not None:
             return _go_on(journal, found, options)
@@ -59,7 +61,8 @@ def parser() -> Parser:
         "run",
         nargs="?",
         metavar="RUN",
-        help="the id of the run, or its beginning; `flowdsl runs list` shows them (default: the last unfinished one)",
+        help="the id of the run or batch, its beginning, or `last`; `flowdsl runs list` shows them (default: the last "
+        "unfinished one)",
     )
     flag(parser, "-y", "--yes", help="go on without asking")
     flag(parser, "--resend", help="send requests in doubt again: what the vendor has done is then billed twice")
@@ -156,7 +159,7 @@ def _go_to(run: KeptRun | KeptBatch) -> None:
 
 def _decided(runs: Runs, run: KeptRun, options: Namespace) -> bool:
     """Whether nothing is in doubt any more; says what is."""
-    doubts = [request for request in runs.requests(run.id) if request.blocks]
+    doubts = [request for request in runs.requests(run.id) if request.blocks and not request.is_lost]
     if not doubts:
         return True
     if options.resend:  # they are released when the run goes on

@@ -6,6 +6,7 @@ import sys
 from argparse import Namespace
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import ExitStack, suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any, TextIO
 
 from flowdsl.cli.account import Account, alone, in_its_words
@@ -107,7 +108,8 @@ def perform(options: Namespace, source: Source) -> int:
             sys.stderr.write(f"flowdsl: warning: {warning}\n")
         if options.resume is not None and not announce(options.resume, flow, inputs, options):
             return 0
-        if options.resume is None and not may_begin(flow, source.path, inputs, options):
+        part = None if start is None else partial(start.bought, flow=flow, options=options, inputs=inputs)
+        if options.resume is None and not may_begin(flow, source.path, inputs, options, part=part):
             return 0
         seen_by = watchers(options, flow, source, stack)  # before requests in doubt are released for a run
         journal = journal_of(flow, source, options, stack)
@@ -139,7 +141,7 @@ def perform(options: Namespace, source: Source) -> int:
         account.check_output()
         with stdout_at_stake():
             inner = inner_names(flow.document, names)
-            print_result(result, options, source, inner, None if nothing else account.lost.lines())
+            print_result(result, options, source, inner, None if nothing else account.lost.lines(), journal)
     except (BrokenPipeError, UnwrittenOutput, UsageError):  # the last: values that JSON has no form for
         sys.stderr.write(account.text())
         raise

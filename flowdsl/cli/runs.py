@@ -11,8 +11,9 @@ from time import localtime, strftime
 from typing import TYPE_CHECKING
 
 from flowdsl.cli.arguments import Parser, count, flag
-from flowdsl.cli.batch_runs import list_batches, of_batch
+from flowdsl.cli.batch_runs import batches_as_json, list_batches, of_batch
 from flowdsl.cli.journaled import named, state_of, sum_of
+from flowdsl.cli.run_names import meant
 from flowdsl.display.visible import visible_line
 from flowdsl.errors import UsageError
 from flowdsl.nearest import nearest
@@ -60,10 +61,11 @@ def main(arguments: Sequence[str]) -> int:
 
     with Journal(state_of("<runs>")) as journal:
         options.journal = journal
+        options.run = options.run and meant(journal, options.run)
         batch = None if options.run is None else journal.batches.find(options.run)
         if batch is not None:
             return of_batch(journal, batch, options)
-        if action == "list":
+        if action == "list" and not options.json:
             list_batches(journal, options)
         return _ACTIONS[action](journal.runs, options)
 
@@ -75,7 +77,7 @@ def parser() -> Parser:
     actions = "; ".join(f"{name}: {text}" for name, text in ACTIONS.items())
     parser = Parser("runs", COMMANDS["runs"], EXAMPLES)
     parser.add_argument("action", nargs="?", default="list", metavar="ACTION", help=actions)
-    parser.add_argument("run", nargs="?", metavar="RUN", help="the id of a run, or its beginning")
+    parser.add_argument("run", nargs="?", metavar="RUN", help="the id of a run or batch, its beginning, or `last`")
     parser.add_argument("request", nargs="*", metavar="REQUEST", help="ids of requests, for release and hold")
     parser.add_argument("--limit", type=count, default=50, metavar="N", help="list at most N runs (default: 50)")
     parser.add_argument(
@@ -97,7 +99,9 @@ def request_line(request: Request) -> str:
 def _list(runs: Runs, options: Namespace) -> int:
     found = runs.all(most=options.limit)
     if options.json:
-        print(json.dumps([run.to_dict() for run in found], indent=2, ensure_ascii=False))
+        both = [*batches_as_json(options.journal), *({"kind": "run", **run.to_dict()} for run in found)]
+        both.sort(key=lambda each: each["began"], reverse=True)
+        print(json.dumps(both[: options.limit], indent=2, ensure_ascii=False))
         return 0
     if not found:
         print("no single run has paid for anything here yet" if options.limit else "none are shown, as --limit is 0")
@@ -107,7 +111,7 @@ def _list(runs: Runs, options: Namespace) -> int:
     widths = [max(len(row[at]) for row in (head, *rows)) for at in range(len(head))]
     for row in (head, *rows):
         print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
-    if doubts := [run for run in found if run.in_doubt]:
+    if doubts := [run for run in found if run.in_doubt or run.caught]:
         print(f"in doubt: {', '.join(run.id[:13] for run in doubts)}; `flowdsl runs show RUN` says what")
     if waiting := [run for run in found if run.at_vendor and run.may_be_resumed]:
         print(f"in a vendor's batch: {', '.join(run.id[:13] for run in waiting)}; `flowdsl resume RUN` fetches that")
@@ -125,7 +129,9 @@ def _show(runs: Runs, options: Namespace) -> int:
     if run.error is not None:
         print(f"  {visible_line(str(run.error.get('message')))}")
     for request in requests:
-        state = "in doubt" if request.blocks else "in batch" if request.is_at_vendor else request.state
+        state = (
+            "in doubt" if request.blocks or request.is_caught else "in batch" if request.is_at_vendor else request.state
+        )
         cost = "" if request.cost_usd is None else f"  {sum_of(request.cost_usd)}"
         print(f"{state:9} {request_line(request)}{cost}")
         for path in request.files:
@@ -134,6 +140,13 @@ def _show(runs: Runs, options: Namespace) -> int:
         print(f"in doubt: {run.in_doubt}. Look at the vendor's own account whether they were done; then")
         print(f"  flowdsl runs release {run.id[:13]}    lets them be sent again: one that was done is billed twice")
         print(f"  flowdsl runs cancel {run.id[:13]}     gives the run up")
+        if any(request.is_lost for request in requests):
+            print("the vendor knew no batch with them; with a key of the project that made it")
+            print(f"  flowdsl resume {run.id[:13]}          asks once more, and sends nothing again")
+    elif caught := [request for request in requests if request.is_caught]:
+        print(f"in doubt, and caught by the flow, which went on: {len(caught)}. Look at the vendor's own account; then")
+        print(f"  flowdsl runs release {run.id if run.batch else run.id[:13]} {caught[0].id[:8]}", end="    ")
+        print("lets one be sent again: if it was done it is billed twice")
     elif run.at_vendor:
         print(f"in the vendor's batch: {run.at_vendor}. `flowdsl resume {run.id[:13]}` fetches what it made")
     elif run.may_be_resumed:
@@ -145,7 +158,10 @@ def _release(runs: Runs, options: Namespace) -> int:
     run = runs.find(options.run)
     number = runs.release(run.id, options.request)
     then = f"`flowdsl resume {run.id[:13]}` sends what is released again"
-    if run.status == "done":
+    if run.batch is not None:
+        options.journal.batches.reopen(run.batch)
+        then = f"`flowdsl resume {run.batch[:13]}` sends what is released again"
+    elif run.status == "done":
         then = "a run that begins at a later step, `flowdsl run --from`, buys it anew"
     _decided(number, "released", then, "no request of it is in doubt", options, run)
     return 0
@@ -172,7 +188,7 @@ def _cancel(runs: Runs, options: Namespace) -> int:
         raise UsageError(f"the run {run.id} is done: there is nothing to give up")
     runs.drop(run.id)
     print(json.dumps({"run": run.id}) if options.json else f"{run.id} is given up; what it made stays where it is")
-    if run.at_vendor and not run.simulated:
+    if not run.simulated:
         from flowdsl.cli.end_batches import end_batches
 
         end_batches(options.journal, run.id, run.given)

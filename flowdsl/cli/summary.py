@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from flowdsl.display.visible import visible_line
@@ -30,9 +30,11 @@ def summary(
     inner: Collection[str] = (),
     lost: Iterable[str] | None = (),
     said: Mapping[str, Iterable[str]] | None = None,
+    journaled: bool = False,
 ) -> str:
     """The outcome as text for people; the outputs whose names are `inner` are left out, warnings of what was `lost` are
-    told, None where that is everything. What is `said` of an output stands in its place."""
+    told, None where that is everything. What is `said` of an output stands in its place. A run that is `journaled` can
+    be looked up."""
     lines = pictures(result.made)
     number = len(lines)
     files: dict[str, None] = {}
@@ -58,12 +60,25 @@ def summary(
     more = len(others) - _MOST_FILES
     lines += [f"… and {more} more file{'' if more == 1 else 's'}"] if more > 0 else []
     lines += [f"warning: {text}" for code, text in dict.fromkeys(result.notes) if code in _WARNED]
-    lines += [f"warning: {text}" for text in lost or ()]
+    lines += [f"warning: {text}" for text in (*(lost or ()), *_doubts(result, journaled=journaled))]
     came = (
         f"{number} image{'' if number == 1 else 's'}" if number else "done" if lost is not None else "nothing was made"
     )
     lines.append(f"{came} in {result.elapsed_s:.1f} s, {cost(result.cost_usd, simulated)}")
     return "\n".join([*lines, *reused(result.reused), *recovered(result.recovered)])
+
+
+def _doubts(result: Result, *, journaled: bool) -> Iterator[str]:
+    """What a run that is done says of requests in doubt, all of which its flow has caught."""
+    if not result.in_doubt:
+        return
+    number = len(result.in_doubt)
+    requests = "1 request is" if number == 1 else f"{number} requests are"
+    shown = f"`flowdsl runs show {result.run[:13]}` names what to look for" if journaled else "look"
+    yield (
+        f"{requests} in doubt, and caught by the flow, which went on: sent, and perhaps done and billed; "
+        f"{shown} in the vendor's own account"
+    )
 
 
 def reused(number: int) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Literal
 
-from flowdsl.document.document import BlockSet, Document, Steps
+from flowdsl.document.document import BlockSet, Document, Steps, inside
 from flowdsl.document.findings import Findings
 from flowdsl.record import Record
 from flowdsl.source import Source
@@ -39,3 +39,15 @@ class FlowFile(Record):
     services: tuple[Mapping[str, Node], ...]
     findings: Findings
     tests: FlowTests | None = None
+
+    def named_services(self) -> set[str]:
+        """The service entries that steps name."""
+        found: set[str] = set()
+        for part in self.parts:
+            open_ = () if isinstance(part, Document) else part.flows
+            whole = part.every_step() if isinstance(part, Document) else part.document.every_step()
+            inner = (step for steps in open_ for outer in steps for step in inside(outer))
+            for step in (*whole, *inner):
+                if step.service is not None and isinstance(step.service.value, str):
+                    found.add(step.service.value)
+        return found

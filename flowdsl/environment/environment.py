@@ -354,7 +354,8 @@ class Environment(Unchanging):
             found = check_file(file, against)
         if settings.policy and not has_errors(found):
             found = in_order([*found, *self._judged(file.documents, settings)])
-        return Examined(file, [*settings.findings, *worded(nodes, found)], settings, files)
+        own = settings.findings_for(self.registry, file.named_services)
+        return Examined(file, [*own, *worded(nodes, found)], settings, files)
 
     def _judged(self, documents: Iterable[Document], settings: InForce) -> Iterator[Diagnostic]:
         """What of flows breaks rules of the house, as far as no run decides it."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from flowdsl.errors import UsageError
 from flowdsl.journal.database import Database
-from flowdsl.journal.doubt import AT_VENDOR, IN_DOUBT
+from flowdsl.journal.doubt import AT_VENDOR, CAUGHT, IN_DOUBT, LOST, RELEASED
 from flowdsl.journal.rows import json_text
 from flowdsl.journal.running import Running
 
@@ -71,6 +71,11 @@ class Batches:
         """Writes down how a batch ended: `done` or `stopped`."""
         self._set(id, status, time.time())
 
+    def reopen(self, id: str) -> None:
+        """Lets a batch that is done be resumed: a request of it is to be sent again."""
+        update = "UPDATE batches SET status = 'stopped' WHERE id = ? AND status = 'done'"
+        self._database.submit(lambda db: db.execute(update, (id,)) and None).result()
+
     def drop(self, id: str) -> None:
         """Gives a batch up."""
         if self._running.goes_on(id):
@@ -103,6 +108,23 @@ class Batches:
     def held(self, id: str) -> set[int]:
         """The records with a request in doubt."""
         rows = self._database.read(f"SELECT DISTINCT runs.record AS record {_OF_RUNS} AND {IN_DOUBT}", (id,))
+        return {row["record"] for row in rows}
+
+    def blocked(self, id: str) -> set[int]:
+        """Those of them that are left alone until somebody decides; of the others a vendor is asked once more."""
+        where = f"{IN_DOUBT} AND NOT {LOST}"
+        return {
+            row["record"] for row in self._database.read(f"SELECT runs.record AS record {_OF_RUNS} AND {where}", (id,))
+        }
+
+    def caught(self, id: str) -> dict[int, int]:
+        """How many requests of each record are in doubt, and were caught by the flow: the record went on without."""
+        query = f"SELECT runs.record AS record, count(*) AS number {_OF_RUNS} AND {CAUGHT} GROUP BY 1 ORDER BY 1"
+        return {row["record"]: row["number"] for row in self._database.read(query, (id,))}
+
+    def released(self, id: str) -> set[int]:
+        """The records of which a request is to be sent again, and was not yet."""
+        rows = self._database.read(f"SELECT DISTINCT runs.record AS record {_OF_RUNS} AND {RELEASED}", (id,))
         return {row["record"] for row in rows}
 
     def at_vendor(self, id: str) -> int:

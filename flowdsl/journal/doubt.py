@@ -1,15 +1,25 @@
 """Which requests of the ledger are open, as conditions of SQL: nobody knows what became of them, or a vendor does.
 
 A request that goes through a batch names it in `vendor_order`, and is asked for there when its run goes on: unless that
-has said already that nobody knows.
+has said already that nobody knows. Where the vendor knew no such batch it is in doubt, and asked for once more: the key
+may have been that of another account.
 """
 
 OPEN = "(ledger.state = 'started' OR (ledger.state = 'unknown' AND ledger.is_final))"
 """It was begun, and nothing took what came of it as an answer."""
-_ASKED_FOR = """(ledger.vendor_order IS NOT NULL AND NOT EXISTS (
-    SELECT 1 FROM vendor_batch_items AS item WHERE item.batch = substr(ledger.vendor_order, length('batch ') + 1)
-    AND item.id = lower(hex(ledger.id)) AND item.state = 'failed'))"""
+_ITEM = """EXISTS (
+    SELECT 1 FROM vendor_batch_items AS item JOIN vendor_batches AS part USING (batch, part)
+    WHERE item.batch = substr(ledger.vendor_order, length('batch ') + 1) AND item.id = lower(hex(ledger.id)) AND """
+LOST = f"{_ITEM} item.state = 'waiting' AND part.state = 'lost')"
+"""The vendor knew no such batch: it is in doubt, and nevertheless asked for when its run goes on."""
+_ASKED_FOR = f"(ledger.vendor_order IS NOT NULL AND NOT {_ITEM} item.state = 'failed') AND NOT {LOST})"
+CAUGHT = "(ledger.state = 'unknown' AND NOT ledger.is_final)"
+"""Nobody knows what became of it, and its run went on without it: it may be billed, and nothing waits for it."""
 IN_DOUBT = f"({OPEN} AND NOT {_ASKED_FOR})"
 """Somebody has to decide about it."""
 AT_VENDOR = f"({OPEN} AND {_ASKED_FOR})"
 """It is asked for when its run goes on."""
+RELEASED = """(ledger.state = 'released' AND NOT EXISTS (
+    SELECT 1 FROM ledger AS again WHERE again.run = ledger.run AND again.place = ledger.place
+    AND again.digest = ledger.digest AND again.number > ledger.number))"""
+"""Somebody lets it be sent again, and it was not yet."""

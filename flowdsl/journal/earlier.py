@@ -56,6 +56,8 @@ class Earlier:
             self.names = {**kept.names, **self.names}
             self.listed |= kept.listed
             seen.add(began_at["run"])
+        self.gone = [row.place for row in rows if row.key == PAID and _is_gone(row)]
+        """Where it bought something that is not there any more, or is to be bought again."""
         rows = [row for row in rows if row.state != "ok" or row.result is not None]  # else it is cleaned up
         self.bought = [row for row in rows if row.key == PAID and row.state == "ok"]
         self._rows = Rows(rows)
@@ -65,6 +67,10 @@ class Earlier:
         if not invocation.step or top_of(invocation.key) in self._before:
             return self._rows.take(invocation.key, digest)
         return None
+
+
+def _is_gone(row: Row) -> bool:
+    return row.state == "released" or (row.state == "ok" and row.result is None)
 
 
 def top_of(place: str) -> str:

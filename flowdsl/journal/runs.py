@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from flowdsl.errors import UsageError
 from flowdsl.journal.database import Database
-from flowdsl.journal.doubt import AT_VENDOR, IN_DOUBT, OPEN
+from flowdsl.journal.doubt import AT_VENDOR, CAUGHT, IN_DOUBT, LOST, OPEN, RELEASED
 from flowdsl.journal.place import VARIABLE
 from flowdsl.journal.running import Running
 
@@ -18,10 +18,8 @@ OF_GATEWAY = "<request>"
 """The flow of a request to a gateway, whose client goes on with it and nobody else."""
 OVER = ("done", "dropped")
 """How a run stands that is not to be resumed."""
-_HOLD = """UPDATE ledger SET state = CASE WHEN images THEN 'ok' ELSE 'unknown' END, is_final = NOT images
-    WHERE run = ? AND state = 'released' AND NOT EXISTS (
-        SELECT 1 FROM ledger AS again WHERE again.run = ledger.run AND again.place = ledger.place
-        AND again.digest = ledger.digest AND again.number > ledger.number)"""
+_HOLD = f"""UPDATE ledger SET state = CASE WHEN images THEN 'ok' ELSE 'unknown' END, is_final = NOT images
+    WHERE run = ? AND {RELEASED}"""
 _SUMS = f"""
     SELECT runs.*,
         (SELECT count(*) FROM ledger WHERE run = runs.id AND state = 'ok') AS paid,
@@ -29,7 +27,8 @@ _SUMS = f"""
         (SELECT sum(cost_usd) FROM ledger WHERE run = runs.id) AS cost_usd,
         (SELECT count(*) FROM ledger WHERE run = runs.id AND state = 'ok' AND cost_usd IS NULL) AS unpriced,
         (SELECT count(*) FROM ledger WHERE run = runs.id AND {IN_DOUBT}) AS in_doubt,
-        (SELECT count(*) FROM ledger WHERE run = runs.id AND {AT_VENDOR}) AS at_vendor
+        (SELECT count(*) FROM ledger WHERE run = runs.id AND {AT_VENDOR}) AS at_vendor,
+        (SELECT count(*) FROM ledger WHERE run = runs.id AND {CAUGHT}) AS caught
     FROM runs
 """
 
@@ -46,7 +45,8 @@ _REPEATED = """
 class KeptRun(NamedTuple):
     """A run as the journal has it. `status` is `running`, `killed`, `done`, `failed`, `cancelled` or `dropped`; `paid`
     counts its requests that brought something, `cost_usd` is what they cost (None: a part is not known), `in_doubt`
-    counts those of which nobody knows what became of them, `at_vendor` those that a vendor's batch has.
+    counts those of which nobody knows what became of them, `at_vendor` those that a vendor's batch has,
+    `caught` those in doubt that the flow caught, and went on without.
     Times are Unix times in seconds."""
 
     id: str
@@ -69,6 +69,7 @@ class KeptRun(NamedTuple):
     cost_usd: float | None
     in_doubt: int
     at_vendor: int = 0
+    caught: int = 0
 
     @property
     def may_be_resumed(self) -> bool:
@@ -82,7 +83,8 @@ class KeptRun(NamedTuple):
 
 class Request(NamedTuple):
     """A paid request as the ledger has it. `state` is `ok`, `refused`, `unknown`, `started` (no response was seen) or
-    `released`; it `blocks` while nobody has decided what became of it, unless it `is_at_vendor`, in a batch. `pictures`
+    `released`; it `blocks` while nobody has decided what became of it, unless it `is_at_vendor`, in a batch; where it
+    `is_lost` the vendor knew no such batch, and is asked once more before that. `pictures`
     are the SHA-256 of what came, and `revised` the prompts as the service rewrote them, None where it did not."""
 
     id: str
@@ -96,6 +98,7 @@ class Request(NamedTuple):
     state: str
     blocks: bool
     is_at_vendor: bool
+    is_lost: bool
     images: int
     files: list[str]
     pictures: list[str]
@@ -106,6 +109,11 @@ class Request(NamedTuple):
     cost_usd: float | None
     began: float
     ended: float | None
+
+    @property
+    def is_caught(self) -> bool:
+        """Whether it is in doubt, and the flow caught that and went on without it."""
+        return self.state == "unknown" and not (self.blocks or self.is_at_vendor)
 
     def to_dict(self) -> dict[str, Any]:
         """The request as JSON values."""
@@ -186,7 +194,8 @@ class Runs:
 
     def requests(self, run: str) -> list[Request]:
         """The paid requests of a run, in the order in which they began."""
-        query = f"SELECT *, {AT_VENDOR} AS is_at_vendor FROM ledger WHERE run = ? ORDER BY began, place, number"
+        found = f"SELECT *, {AT_VENDOR} AS is_at_vendor, {LOST} AS is_lost FROM ledger"
+        query = f"{found} WHERE run = ? ORDER BY began, place, number"
         rows = self._database.read(query, (run,))
         names = self._database.read("SELECT original, file FROM names WHERE run = ?", (run,))
         return [_request(row, {each["original"]: each["file"] for each in names}) for row in rows]
@@ -207,7 +216,7 @@ class Runs:
 
     def of_batch(self, batch: str) -> Iterator[tuple[str, int, Request]]:
         """The paid requests of all runs of a batch, each with its run and its record, record by record."""
-        query = f"""SELECT ledger.*, {AT_VENDOR} AS is_at_vendor, runs.record AS record
+        query = f"""SELECT ledger.*, {AT_VENDOR} AS is_at_vendor, {LOST} AS is_lost, runs.record AS record
             FROM ledger JOIN runs ON runs.id = ledger.run
             WHERE runs.batch = ? ORDER BY runs.record, ledger.began, ledger.place, ledger.number"""
         names: dict[str, dict[str, str]] = {}
@@ -220,13 +229,14 @@ class Runs:
 
     def release(self, run: str, requests: Sequence[str] = ()) -> int:
         """Lets requests in doubt be sent again, all of a run or those of the ids; gives how many they are. One that is
-        named may also be one that a vendor's batch has, or that brought something, such as a picture that is gone.
+        named may also be one that a vendor's batch has, that the flow caught, or that brought something, such as a
+        picture that is gone.
 
         Raises:
             UsageError: the run goes on, or has no such request in doubt.
             JournalError: the journal cannot be written.
         """
-        which = f"({OPEN} OR state = 'ok')" if requests else IN_DOUBT
+        which = f"({OPEN} OR state IN ('ok', 'unknown'))" if requests else IN_DOUBT
         return self._decide(run, f"UPDATE ledger SET state = 'released' WHERE run = ? AND {which}", requests)
 
     def hold(self, run: str, requests: Sequence[str] = ()) -> int:
@@ -270,7 +280,8 @@ class Runs:
         return count
 
     def _decide(self, run: str, update: str, requests: Sequence[str]) -> int:
-        if self._running.goes_on(run):
+        batch = self._database.read("SELECT batch FROM runs WHERE id = ? AND batch IS NOT NULL", (run,))
+        if any(map(self._running.goes_on, (run, *(row["batch"] for row in batch)))):
             raise UsageError(f"the run {run} goes on: wait until it has ended, or end it with Ctrl-C")
         if not requests:
             return self._database.submit(lambda db: db.execute(update, (run,)).rowcount).result()
@@ -301,7 +312,7 @@ class Runs:
 def _request(row: sqlite3.Row, names: dict[str, str]) -> Request:
     result = json.loads(row["result"]) if row["result"] else None
     kept = list(_pictures(result)) if row["state"] == "ok" else []
-    own = ("files", "pictures", "revised", "request_id", "blocks", "is_at_vendor", "error")
+    own = ("files", "pictures", "revised", "request_id", "blocks", "is_at_vendor", "is_lost", "error")
     found = {name: row[name] for name in Request._fields if name not in own}
     is_open = row["state"] == "started" or (row["state"] == "unknown" and bool(row["is_final"]))
     failed = row["state"] in ("refused", "unknown")
@@ -309,6 +320,7 @@ def _request(row: sqlite3.Row, names: dict[str, str]) -> Request:
         **{**found, "id": row["id"].hex(), "request": json.loads(row["request"] or "null")},
         blocks=is_open and not row["is_at_vendor"],
         is_at_vendor=bool(row["is_at_vendor"]),
+        is_lost=bool(row["is_lost"]),
         files=[names.get(image["path"], image["path"]) for image, _ in kept],
         pictures=[image["sha256"] for image, _ in kept],
         revised=[prompt for _, prompt in kept],

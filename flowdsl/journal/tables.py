@@ -153,6 +153,30 @@ STEPS = (
     ) WITHOUT ROWID;
     CREATE INDEX vendor_batch_items_by_part ON vendor_batch_items (batch, part, state);
     """,
+    """
+    DROP VIEW costs;
+    CREATE VIEW costs AS              -- as before; what a vendor works on stands apart from what is in doubt
+    SELECT
+        hex(ledger.id) AS request, ledger.run AS run, runs.batch AS batch, runs.record AS record,
+        runs.flow AS flow, runs.title AS title, runs.tags AS tags, ledger.step AS step,
+        ledger.service AS service, ledger.vendor AS vendor, ledger.model AS model,
+        date(ledger.began, 'unixepoch', 'localtime') AS day,
+        strftime('%Y-%m-%dT%H:%M:%SZ', ledger.began, 'unixepoch') AS began_utc,
+        ledger.simulated AS simulated, ledger.state AS state, ledger.images AS images,
+        iif(ledger.state = 'ok', ledger.cost_usd, iif(ledger.state = 'refused', 0.0, NULL)) AS usd,
+        ledger.state NOT IN ('ok', 'refused') AND NOT ledger.at_vendor AS in_doubt,  -- it may be done, and billed
+        ledger.most_usd AS most_usd,
+        ledger.at_vendor AS at_vendor   -- it is done, and billed, when the vendor comes to it
+    FROM (
+        SELECT *, vendor_order IS NOT NULL AND (state = 'started' OR (state = 'unknown' AND is_final))
+            AND NOT EXISTS (
+                SELECT 1 FROM vendor_batch_items AS item JOIN vendor_batches AS part USING (batch, part)
+                WHERE item.batch = substr(vendor_order, length('batch ') + 1) AND item.id = lower(hex(ledger.id))
+                AND (item.state = 'failed' OR (item.state = 'waiting' AND part.state = 'lost'))
+            ) AS at_vendor
+        FROM ledger
+    ) AS ledger JOIN runs ON runs.id = ledger.run;
+    """,
 )
 VERSION = len(STEPS)
 

@@ -94,6 +94,10 @@ class VendorBatches:
         """It has made one."""
         await self._set(number, "state = 'submitted', vendor_batch = ?", batch_id)
 
+    async def lost(self, number: int) -> None:
+        """It knows no such batch."""
+        await self._set(number, "state = 'lost'")
+
     async def dropped(self, number: int) -> None:
         """It has made none, and is not asked again."""
         values = (self.id, number)

@@ -32,6 +32,8 @@ class Plan(Record):
     reasons: Mapping[str, tuple[str, ...]]
     requests: tuple[Request, ...]
     secrets: tuple[tuple[str, str, str], ...]
+    records: int | None = None
+    """Of a batch: over so many records."""
 
     @property
     def most_usd(self) -> float | None:

@@ -80,6 +80,7 @@ def to_json(plan: Plan, name: str) -> dict[str, Any]:
     return {
         "file": name,
         "title": plan.title,
+        **({} if plan.records is None else {"records": plan.records}),
         **_json_bounds(plan.bounds),
         "batch_usd": _json_range(plan.bounds.least_batch_usd, plan.bounds.most_batch_usd, usd),
         "assumed": list(plan.assumed),
@@ -183,7 +184,8 @@ def _key(row: Row) -> tuple[Any, ...]:
 
 
 def _named(plan: Plan, name: str) -> str:
-    return name if plan.title is None else f"{name}, {plan.title}"
+    records = "" if plan.records is None else f"{plan.records:,} record{'' if plan.records == 1 else 's'}"
+    return ", ".join(each for each in (name, plan.title, records) if each)
 
 
 def _cells(plan: Plan, row: Row, bounds: Bounds) -> tuple[str, ...]:

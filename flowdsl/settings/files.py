@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from flowdsl.errors import UsageError
@@ -33,6 +33,8 @@ _SHARED = (
     "models",
     "policy",
 )
+_SLIPS = 2
+"""So many letters more or less are a slip, rather than another name."""
 _KEYS = (*_SHARED, "env", "kv", "serve", "routes", *REPORTED)
 _USER_KEYS = (*_SHARED, "allow_endpoints")
 Settings = tuple[str, dict[str, Any]]
@@ -260,6 +262,39 @@ def entry_option_findings(settings: Settings | None, registry: Callable[[], Regi
             place = re.compile(rf"(?<![\w-]){re.escape(name)}(?=[\"']?\s*=)").search(source.text, start)
             at = Span(source, *(place.span() if place else (0, 0)))
             yield Diagnostic(code, message, at, hint=hint)
+
+
+def misspelt_entries(
+    settings: Settings | None, registry: Registry, used: Callable[[], Container[str]]
+) -> Iterator[Diagnostic]:
+    """A finding for each service entry that no step asks, neither one of those that are `used` nor one whose service
+    has such a name, but of which the name is nearly that of one."""
+    if settings is None:
+        return
+    path, content = settings
+    entries = content.get("services", {})
+    for name in entries:
+        if registry.spec(name) is not None or name in used() or name in str(content.get("routes", "")):
+            continue
+        from flowdsl.nearest import nearest
+
+        near = nearest(name, registry)
+        spec = None if near is None else registry.spec(near)
+        if spec is None or spec.service is None or spec.service in entries:
+            continue
+        if abs(len(spec.service) - len(name)) > _SLIPS:  # such as OPENAI_IMAGE_GENERATION_EU, which others may name
+            continue
+        from flowdsl.diagnostics import Diagnostic
+        from flowdsl.settings.mistakes import place
+        from flowdsl.source import Span
+
+        span = place(path, ("services", name), of_key=True)
+        yield Diagnostic(
+            "no-effect",
+            f"the service entry `{name}` has no effect: no step asks a service of this name",
+            Span(_source(path, secrets_in(content)), span.start, span.end),
+            hint=f"did you mean `{spec.service}`?",
+        )
 
 
 def secrets_in(content: Mapping[str, Any]) -> list[tuple[str, str]]:

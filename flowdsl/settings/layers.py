@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from flowdsl.host import METADATA
@@ -17,6 +17,7 @@ from flowdsl.settings.files import (
     count,
     entry_option_findings,
     flag,
+    misspelt_entries,
     named_file,
     plain_settings,
     project_file,
@@ -56,6 +57,11 @@ class InForce(Record):
     reported: Reported | None = None
     policy: tuple[PolicyRule, ...] = ()
     """Rules of the house."""
+
+    def findings_for(self, registry: Registry, used: Callable[[], Container[str]]) -> list[Diagnostic]:
+        """What is wrong with the settings files for a flow whose steps name the entries that are `used` (a
+        function, as few ask for it)."""
+        return [*self.findings, *(each for file in self.files for each in misspelt_entries(file, registry, used))]
 
     def lowered(self, limits: Limits) -> Limits:
         """Other limits, with what the files take away from them."""

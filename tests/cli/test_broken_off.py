@@ -7,6 +7,8 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from threading import Thread
+from time import sleep
 
 import pytest
 
@@ -15,6 +17,11 @@ from flowdsl.cli.watching import state
 
 UGLY = "flow:\n-   step: SET\n    a:   1\n"
 TESTS = "flow: a.flow.yaml\ntests:\n  - {name: one}\n"
+CARD = """\
+inputs: {name: {type: string}}
+flow:
+  - {step: OPENAI_IMAGE_GENERATION, model: gpt-image-2, instruction: "{{ inputs.name }}", size: 1024x1024, quality: low}
+"""
 COMMANDS = {
     "validate": ["validate", "a.flow.yaml"],
     "fixes": ["validate", "a.flow.yaml", "--fix"],
@@ -75,6 +82,43 @@ def test_ctrl_c_in_the_midst_of_an_import_is_no_panic() -> None:
     command = [sys.executable, "-c", INTERRUPTED]
     found = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert (found.returncode, found.stdout, found.stderr) == (0, "interrupted\n", "")
+
+
+EARLY = """
+import os, signal, sys
+
+class CtrlC:
+    "Presses Ctrl-C while the command line imports its first module."
+    def find_spec(self, name, path=None, target=None):
+        if name == "flowdsl.cli.streams":
+            os.kill(os.getpid(), signal.SIGINT)
+
+sys.meta_path.insert(0, CtrlC())
+from flowdsl.cli import main
+sys.exit(main(["--version"]))
+"""
+
+
+def test_ctrl_c_before_the_command_has_begun_is_one_word() -> None:
+    command = [sys.executable, "-c", EARLY]
+    found = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert (found.returncode, found.stdout, found.stderr) == (130, "", "interrupted\n")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="loops take no signals there")
+def test_ctrl_c_in_a_batch_is_told_once(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "b.flow.yaml").write_text(CARD)
+    (folder / "b.csv").write_text("name\n" + "".join(f"P{number}\n" for number in range(60)))
+
+    def press() -> None:
+        while not (folder / "cards" / "results.jsonl").exists():
+            sleep(0.001)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    Thread(target=press, daemon=True).start()
+    batch = ["batch", "b.flow.yaml", "--over", "b.csv", "--simulate", "--concurrency", "1", "--out", "cards"]
+    assert main(batch) == 130
+    assert capsys.readouterr().err.count("interrupted") == 1
 
 
 def test_watching_sees_a_file_that_takes_the_place_of_one_of_the_same_size_and_time(folder: Path) -> None:

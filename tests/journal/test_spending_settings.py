@@ -196,3 +196,40 @@ def test_a_terminal_is_asked_and_only_yes_is_a_yes(
     os.close(leader)
     os.close(follower)
     assert simulator.request_count == count
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["max_usd_per_day = 5.0\n", "[max_usd_per_day_by_service]\nOPENAI_IMAGE_GENERATION = 5.0\n"],
+    ids=["of all", "of a service"],
+)
+def test_without_a_journal_nothing_is_spent_that_a_day_limits(
+    text: str, simulator: Simulator, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings(text)
+    assert main(["run", "boat.flow.yaml", "--quiet", "--no-journal"]) == 2
+    assert "in flowdsl.toml limits what is spent in a day, which is counted in the journal" in capsys.readouterr().err
+    assert simulator.request_count == 0
+    assert main(["run", "boat.flow.yaml", "--quiet", "--no-journal", "--simulate"]) == 0
+    settings("[max_usd_per_day_by_service]\nELSEWHERE = 5.0\n")
+    assert main(["run", "boat.flow.yaml", "--quiet", "--no-journal"]) == 0
+
+
+def test_a_run_from_a_step_asks_about_what_it_buys(simulator: Simulator, capsys: pytest.CaptureFixture[str]) -> None:
+    fields = "model: gpt-image-2, size: 1024x1024, quality: low"
+    steps = [
+        f"- {{step: OPENAI_IMAGE_GENERATION, id: {id}, {fields}, instruction: a {id}}}\n" for id in ("bow", "mast")
+    ]
+    Path("boat.flow.yaml").write_text("".join(steps))
+    assert main(["run", "boat.flow.yaml", "--quiet"]) == 0
+    settings("ask_above_usd = 0.007\n")
+    again = ["run", "boat.flow.yaml", "--quiet", "--from", "mast"]
+    assert main(again) == 0
+    assert simulator.request_count == 3
+    Path("boat.flow.yaml").write_text("".join(steps).replace("a bow", "a stern"))
+    assert main(again) == 2
+    assert "this run can cost up to $0.0118" in capsys.readouterr().err
+    assert simulator.request_count == 3
+    Path("boat.flow.yaml").write_text("".join(steps))
+    assert main(["runs", "gc", "--older-than", "0"]) == 0
+    assert main(again) == 2  # what it bought is not there any more

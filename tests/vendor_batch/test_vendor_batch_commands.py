@@ -172,6 +172,8 @@ def test_a_run_that_is_broken_off_says_so_and_its_picture_is_fetched(run: Any, v
     assert "in a vendor's batch: " in run("runs", "list")[0]
     named = json.loads(run("runs", "list", "--json")[0])[0]["id"]
     assert "in the vendor's batch: 1." in run("runs", "show", named)[0]
+    out, _ = run("costs")  # it is not in doubt
+    assert ("1, up to $0.0030" in out, "at the vendor" in out, "in doubt" in out) == (True, True, False)
     assert "0 requests are released" in run("runs", "release", named)[0]
     with Journal(state_of("<test>")) as journal:
         assert [each.is_at_vendor for each in journal.runs.requests(named)] == [True]
@@ -204,6 +206,65 @@ def test_what_is_given_up_is_ended_at_the_vendor(run: Any, vendor: Simulator, is
     assert "the vendor was told to end the batch batch_" in err
     assert [each["status"] for each in vendor._state.batches.values()] == ["cancelling"]
     assert not bought(vendor)
+
+
+def forgotten(run: Any, vendor: Simulator, *command: str) -> str:
+    """The id of a run or a batch whose requests are in a batch that the vendor does not know any more."""
+    with key_withdrawn(vendor):
+        vendor._state.batch_s = 60  # nothing of it is done
+        run(*command, "--vendor-batch", code=4)
+    vendor._state.batches.clear()
+    vendor._state.batch_s = 0.1
+    _, err = run("resume", "--yes", code=4)
+    assert "knows no batch batch_" in err
+    assert "`flowdsl runs release` lets its requests be sent again" in err
+    assert "goes on with" not in err
+    with Journal(state_of("<test>")) as journal:
+        return [*journal.batches.all(), *journal.runs.all()][0].id
+
+
+def test_a_run_whose_batch_the_vendor_does_not_know_is_in_doubt_and_not_at_the_vendor_for_ever(
+    run: Any, vendor: Simulator
+) -> None:
+    named = forgotten(run, vendor, "run", "card.flow.yaml")
+    out, _ = run("runs", "show", named)
+    assert "in doubt: 1. Look at" in out
+    assert "in the vendor's batch" not in out
+    run("resume", "--yes", code=4)  # asks once more: the key may have been another one
+    assert run("runs", "release", named)[0].startswith("1 request is released")
+    out, _ = run("resume", "--yes")
+    assert "1 image in" in out
+    assert bought(vendor) == {"A card for Ada": 1}
+
+
+def test_a_batch_of_records_that_the_vendor_does_not_know_is_held_and_released(run: Any, vendor: Simulator) -> None:
+    named = forgotten(run, vendor, "batch", "card.flow.yaml", "--over", "people.csv", "--out", "cards")
+    out, _ = run("runs", "show", named)
+    assert "  in doubt: records 0, 1, 2\n" in out
+    assert json.loads(run("runs", "show", named, "--json")[0])["at_vendor"] == 0
+    assert run("runs", "release", named)[0].startswith("3 released: ")
+    out, _ = run("resume")
+    assert out.startswith("3 records done, cost $0.0089\n")
+    assert set(bought(vendor).values()) == {1}
+
+
+def test_a_batch_that_the_vendor_knows_again_is_fetched(run: Any, vendor: Simulator) -> None:
+    with key_withdrawn(vendor):
+        run("batch", "card.flow.yaml", "--over", "people.csv", "--vendor-batch", "--out", "cards", code=4)
+    batches = {**vendor._state.batches}
+    vendor._state.batches.clear()  # as for a key of another project
+    run("resume", code=4)
+    vendor._state.batches.update(batches)
+    out, _ = run("resume")
+    assert out.startswith("3 records done, cost $0.0089\n")
+    assert set(bought(vendor).values()) == {1}
+
+
+def test_what_the_vendor_does_not_know_is_given_up_with_words(run: Any, vendor: Simulator) -> None:
+    named = forgotten(run, vendor, "run", "card.flow.yaml")
+    out, err = run("runs", "cancel", named)
+    assert f"{named} is given up" in out
+    assert "the vendor knows no batch batch_" in err
 
 
 def test_an_address_without_a_batch_api_says_so_and_nothing_is_bought(

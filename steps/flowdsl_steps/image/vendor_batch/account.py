@@ -122,7 +122,7 @@ class Account:
         part = next(part for part in self._journal.parts() if part.number == number)
         if part.state in ("prepared", "uploaded"):
             return False
-        if part.url == self.batch.url and part.state == "submitted":
+        if part.url == self.batch.url and part.state in ("submitted", "lost"):
             self.follow(number)
             return True
         place = "" if part.url == self.batch.url else f" at {part.url}, and the service is at {self.batch.url} now"

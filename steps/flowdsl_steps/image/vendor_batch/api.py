@@ -33,6 +33,8 @@ _MOST_BYTES = 8 * 1024 * 1024
 _SILENCE_S = 60.0
 _LIST = "data"
 _NOT_FOUND = 404
+UNKNOWN = "batch-in-doubt"
+"""The code of the error for a batch that the vendor does not know, or may have made."""
 _HAS_ENDED = 409
 _NO_SUCH_API = frozenset({404, 405, 501})
 
@@ -124,9 +126,10 @@ class BatchApi:
                 f"{service} knows no batch {identity}, in which this request is: it may be done, and billed",
                 service=service,
                 status=error.status,
-                code="batch-in-doubt",
+                code=UNKNOWN,
                 charge_possible=True,
-                hint=f"use a key of the project that made the batch; {service}'s own account shows its batches",
+                hint=f"use a key of the project that made the batch, and go on; {service}'s own account shows its "
+                "batches. Where it is gone, `flowdsl runs release` lets its requests be sent again",
             ) from error
 
     async def cancel(self, identity: str) -> None:

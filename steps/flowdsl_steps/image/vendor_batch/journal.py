@@ -9,8 +9,9 @@ from typing import Any, NamedTuple, Protocol
 
 
 class PartFacts(Protocol):
-    """A file of requests as it is kept. `state` is `prepared`, `uploaded`, `submitting`, `submitted`, `ended` or
-    `dropped`: from `submitting` on the vendor may have it. `began` is a Unix time in seconds."""
+    """A file of requests as it is kept. `state` is `prepared`, `uploaded`, `submitting`, `submitted`, `lost`, `ended`
+    or `dropped`: from `submitting` on the vendor may have it; it is `lost` where the vendor knew no such batch when it
+    was last asked. `began` is a Unix time in seconds."""
 
     @property
     def number(self) -> int: ...
@@ -98,6 +99,11 @@ class BatchJournal(Protocol):
         """It has made one."""
         ...
 
+    async def lost(self, number: int) -> None:
+        """It knows no such batch: nobody knows what became of the requests that it had. It is asked again by whoever
+        goes on, and `submitted` where it knows one then."""
+        ...
+
     async def dropped(self, number: int) -> None:
         """It has made none, and is not asked again: nothing waits for this part any more."""
         ...
@@ -149,6 +155,10 @@ class MemoryBatchJournal:
     async def submitted(self, number: int, batch_id: str) -> None:
         """It has made a batch."""
         self._change(number, state="submitted", batch_id=batch_id)
+
+    async def lost(self, number: int) -> None:
+        """It knows no such batch."""
+        self._change(number, state="lost")
 
     async def dropped(self, number: int) -> None:
         """It has made none."""

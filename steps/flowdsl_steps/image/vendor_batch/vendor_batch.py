@@ -20,7 +20,7 @@ from flowdsl_steps.http.excerpt import harmless
 from flowdsl_steps.image.received import Received
 from flowdsl_steps.image.retry import FailedAttempt, classify
 from flowdsl_steps.image.vendor import Endpoint, Head, Vendor
-from flowdsl_steps.image.vendor_batch.api import BatchApi
+from flowdsl_steps.image.vendor_batch.api import UNKNOWN, BatchApi
 from flowdsl_steps.image.vendor_batch.files import Part
 from flowdsl_steps.image.vendor_batch.journal import BatchJournal, KeptPart, PartFacts
 from flowdsl_steps.image.vendor_batch.results import Answer, answers, kept, received_again
@@ -135,10 +135,11 @@ class VendorBatch:
                     continue
                 await self._journal.submitted(part.number, found)
                 part = KeptPart(*(getattr(part, name) for name in KeptPart._fields))._replace(batch_id=found)
-            elif part.state != "submitted":
+            elif part.state not in ("submitted", "lost"):
                 await self._drop(part)
                 continue
-            self._tell(part.number, f"{_of(part.batch_id)} is under way")
+            if part.state != "lost":
+                self._tell(part.number, f"{_of(part.batch_id)} is under way")
             going_on.append(part.number)
         return going_on
 
@@ -176,9 +177,17 @@ class VendorBatch:
 
     async def _ended(self, part: PartFacts) -> dict[str, Any]:
         """The batch of a part when it has ended."""
-        pause_s = self._pauses.first
+        pause_s, is_lost = self._pauses.first, part.state == "lost"
         while True:
-            batch = await self._api.batch(part.batch_id or "")
+            try:
+                batch = await self._api.batch(part.batch_id or "")
+            except ServiceError as error:
+                if error.code == UNKNOWN:
+                    await self._journal.lost(part.number)
+                raise
+            if is_lost:
+                await self._journal.submitted(part.number, part.batch_id or "")
+                is_lost = False
             if batch.get("status") in ENDS:
                 counts = batch.get("request_counts")
                 done = counts.get("completed") if isinstance(counts, dict) else None

@@ -1,0 +1,50 @@
+"""Which run or batch is meant where a command takes one: by its id, its beginning, or as the last one."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from flowdsl.display.visible import visible_line
+from flowdsl.errors import UsageError
+
+if TYPE_CHECKING:
+    from flowdsl.journal.journal import Journal
+
+LAST = "last"
+"""What stands for the last run or batch."""
+_OF_FILE = """
+    SELECT coalesce(runs.batch, runs.id) AS id FROM names JOIN runs ON runs.id = names.run
+    WHERE substr(names.file, 1, length(:folder)) = :folder ORDER BY runs.began DESC LIMIT 1
+"""
+
+
+def meant(journal: Journal, named: str) -> str:
+    """The id, or its beginning, of the run or batch that is named.
+
+    Raises:
+        UsageError: there is none yet, or a folder is named; then it says whose pictures that holds.
+    """
+    if named == LAST:
+        journal.runs.check()
+        single = journal.runs.all(most=1)
+        found = journal.batches.last(single) or next(iter(single), None)
+        if found is None:
+            raise UsageError(f"no run in {journal.folder} has paid for anything yet")
+        return found.id
+    is_path = "/" in named or os.sep in named or os.path.isdir(named)  # noqa: PTH112  pathlib is slow to import
+    if is_path and not journal.runs.named(named):  # a host may call a run so
+        raise UsageError(_of_folder(journal, named))
+    return named
+
+
+def _of_folder(journal: Journal, named: str) -> str:
+    folder = os.path.abspath(named)  # noqa: PTH100
+    if not os.path.isdir(folder):  # noqa: PTH112
+        folder = os.path.dirname(folder)  # noqa: PTH120
+    said = f"{visible_line(named)} is no id of a run or a batch, which `flowdsl runs list` shows"
+    ids = [each.id for each in journal.batches.all() if os.path.abspath(each.folder) == folder]  # noqa: PTH100
+    if not ids and os.path.isdir(folder):  # noqa: PTH112
+        rows = journal.database.read(_OF_FILE, {"folder": os.path.join(folder, "")})  # noqa: PTH118
+        ids = [row["id"] for row in rows]
+    return f"{said}; write {ids[0][:13]}, of which that folder has the pictures" if ids else said

@@ -1,0 +1,82 @@
+"""How a run or a batch is named where a command takes one."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from flowdsl.cli import main
+from flowdsl.journal.journal import Journal
+
+CARD = """\
+inputs: {name: {type: string, default: Ada}}
+flow:
+  - {step: OPENAI_IMAGE_GENERATION, model: gpt-image-2, quality: low, size: 1024x1024, instruction: "{{ inputs.name }}"}
+"""
+Run = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("FLOWDSL_STATE", str(tmp_path / "state"))
+    Path("card.flow.yaml").write_text(CARD, encoding="utf-8")
+    Path("people.csv").write_text("name\nAda\n", encoding="utf-8")
+
+    def called(*arguments: str) -> tuple[int, str, str]:
+        code = main(list(arguments))
+        printed = capsys.readouterr()
+        return code, printed.out, printed.err
+
+    return called
+
+
+def one_run(run: Run) -> str:
+    assert run("run", "card.flow.yaml", "--simulate", "-q", "--out", "pictures")[0] == 0
+    with Journal("state") as journal:
+        return journal.runs.all(most=1)[0].id
+
+
+def one_batch(run: Run) -> str:
+    _, out, _ = run("batch", "card.flow.yaml", "--over", "people.csv", "--simulate", "-q", "--out", "cards", "--json")
+    return str(json.loads(out)["batch"])
+
+
+@pytest.mark.parametrize("made", [(one_batch, one_run), (one_run, one_batch)], ids=["a run", "a batch"])
+def test_the_last_one_is_called_so_wherever_a_run_is_taken(
+    made: tuple[Callable[[Run], str], ...], run: Run, tmp_path: Path
+) -> None:
+    last = [each(run) for each in made][-1]
+    assert json.loads(run("runs", "show", "last", "--json")[1])["id"] == last
+    assert last in run("resume", "last")[2]  # it is done
+    assert last in run("runs", "export", "last")[1]
+    assert run("report", "last", "--out", "page.html")[:2] == (0, "page.html\n")
+    assert run("graph", "--run", "last")[0] == 0
+
+
+def test_there_is_no_last_one_yet(run: Run) -> None:
+    code, _, err = run("runs", "show", "last")
+    assert (code, "there is no journal in" in err) == (2, True)
+
+
+@pytest.mark.parametrize("named", ["cards", "cards/", "cards/results.jsonl", "pictures", "pictures/run"])
+@pytest.mark.parametrize("command", [("resume",), ("runs", "show"), ("graph", "--run")])
+def test_a_folder_is_no_name_and_the_message_has_the_one_that_is_meant(
+    named: str, command: tuple[str, ...], run: Run
+) -> None:
+    ids = {"cards": one_batch(run), "pictures": one_run(run)}
+    code, _, err = run(*command, named)
+    assert code == 2
+    assert f"write {ids[named.partition('/')[0]][:13]}, of which that folder has the pictures" in err
+    assert "`flowdsl runs list` shows" in run(*command, "elsewhere/run")[2]
+
+
+def test_batches_stand_in_the_list_as_json_too(run: Run) -> None:
+    ids = [one_run(run), one_batch(run)]
+    found = json.loads(run("runs", "list", "--json")[1])
+    assert [(each["kind"], each["id"]) for each in found] == [("batch", ids[1]), ("run", ids[0])]
+    assert [each["simulated"] for each in found] == [True, True]
+    assert len(json.loads(run("runs", "list", "--json", "--limit", "1")[1])) == 1
