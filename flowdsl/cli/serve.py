@@ -39,7 +39,7 @@ EXAMPLES = (
 )
 _MOST_WORKERS = 64
 _NAME = "<serve>"
-_NEEDED = ("starlette", "uvicorn", "python_multipart")
+_NEEDED = ("starlette", "uvicorn", "httptools", "python_multipart")
 
 
 def main(arguments: Sequence[str]) -> int:
