@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Callable, Mapping
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
@@ -67,7 +67,10 @@ async def serve(parts: Parts, sock: socket.socket, on_ready: Callable[[Server], 
     if not isinstance(images, str):
         raise UsageError("a gateway serves pictures from a folder: Storage(images=…) of its environment names one")
     pictures = Pictures(Path(images).absolute() / ORIGINALS, parts.state, parts.public_url)  # noqa: ASYNC240  nothing is served yet
-    access = Access(Tokens(parts.state), parts.journal)
+    tokens = Tokens(parts.state)
+    with suppress(UsageError):  # a request will say so
+        tokens.all()  # what is there now is needed as long as this process lives
+    access = Access(tokens, parts.journal)
     async with parts.environment, AsyncExitStack() as stack:
         gateway = Gateway(parts.environment, parts.routing)
         flows = FlowAddresses(FlowRuns(parts.flows, gateway), access, pictures)
