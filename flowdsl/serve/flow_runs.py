@@ -13,8 +13,10 @@ from flowdsl.engine.state import new_run_id
 from flowdsl.environment.flow import Flow
 from flowdsl.errors import RunError
 from flowdsl.events import Event, FlowFinished
+from flowdsl.journal.errors import JournalError
 from flowdsl.journal.tags import FLOW_TAG, REQUEST_TAG
 from flowdsl.serve.gateway import Gateway
+from flowdsl.serve.keys import alone
 from flowdsl.serve.refusal import Refusal, of_run, other_request
 
 if TYPE_CHECKING:
@@ -130,19 +132,33 @@ class FlowRuns:
         else:
             id = f"run-{hashlib.sha256(json.dumps([owner, key]).encode()).hexdigest()[:40]}"
             tags[REQUEST_TAG] = digest
-            before, kept = self._runs.get(id), journal.kept(id)
-            if (before is not None and before.digest != digest) or (
-                kept is not None and kept.tags.get(REQUEST_TAG) != digest
-            ):
-                raise other_request()
+            before = self._runs.get(id)
+            _check_same(digest, None if before is None else before.digest)
+            _check_same(digest, _kept_digest(journal, id))
             if before is not None and before.status in ("running", "done"):
                 return before
-            journal.repeating(id)
         run = self._runs[id] = FlowRun(id, flow, owner, digest)
         found = self.flows[flow]
-        run.task = self._gateway.begin(self._run(run, found, inputs, journal.giving(self._given(found)), tags))
+        work = self._run if key is None else self._run_once
+        run.task = self._gateway.begin(work(run, found, inputs, journal.giving(self._given(found)), tags))
         run.task.add_done_callback(lambda _: self._ended(run))
         return run
+
+    async def _run_once(
+        self, run: FlowRun, flow: Flow, inputs: Mapping[str, Any], journal: Journal, tags: dict[str, str]
+    ) -> None:
+        """A run with a key: what one before it has bought is used again."""
+        try:
+            async with alone(journal, f"{run.id}-key"):
+                _check_same(run.digest, _kept_digest(journal, run.id))
+                journal.repeating(run.id)
+                await self._run(run, flow, inputs, journal, tags)
+        except (JournalError, Refusal) as error:
+            run.refusal = of_run(error) if isinstance(error, JournalError) else error
+            run.end("failed")
+        except asyncio.CancelledError:
+            run.end("cancelled")
+            raise
 
     async def _run(
         self, run: FlowRun, flow: Flow, inputs: Mapping[str, Any], journal: Journal, tags: dict[str, str]
@@ -177,3 +193,15 @@ class FlowRuns:
         over = [each for each in self._runs.values() if each.status != "running"]
         for each in over[: max(0, len(over) - _MOST_KEPT)]:
             del self._runs[each.id]
+
+
+def _kept_digest(journal: Journal, id: str) -> str | None:
+    """The digest of the request by which a run began that the journal has."""
+    kept = journal.kept(id)
+    return None if kept is None else kept.tags.get(REQUEST_TAG, "")
+
+
+def _check_same(digest: str, other: str | None) -> None:
+    """Raises a Refusal where the key of a request was used for another one."""
+    if other is not None and other != digest:
+        raise other_request()
