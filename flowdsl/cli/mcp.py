@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
 from argparse import Namespace
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from flowdsl.cli.arguments import Parser, add_allow_endpoint, add_as_of, count, file_name, flag, usd
 from flowdsl.cli.ready_flow import IMAGES
@@ -56,6 +58,8 @@ def _serve(options: Namespace, stack: ExitStack) -> int:
     import asyncio
 
     from flowdsl.cli.consent import budget_of, warn_of_misspelt
+    from flowdsl.cli.served_arguments import served_arguments
+    from flowdsl.cli.termination import Terminated, until_terminated
     from flowdsl.cli.variables import stored_values, variables
     from flowdsl.environment import Environment
     from flowdsl.host import Host, Storage
@@ -91,12 +95,36 @@ def _serve(options: Namespace, stack: ExitStack) -> int:
 
         async with environment, stdio_server() as (reads, writes):
             purse = Purse(journal, {"agent": "mcp"})
-            server = Tools(flows, Shared(lambda _: purse, lambda flow, inputs: _question(flow, inputs, journal))).server
-            await server.run(reads, writes, server.create_initialization_options())
+            shared = Shared(
+                purse=lambda _: purse,
+                question=lambda flow, inputs: _question(flow, inputs, journal),
+                given=lambda flow: served_arguments(options, flow),
+                tell=_tell,
+            )
+            server = Tools(flows, shared).server
+            try:
+                await until_terminated(server.run(reads, writes, server.create_initialization_options()))
+            except (Terminated, asyncio.CancelledError) as stop:
+                _end(journal, 128 + (stop.signal if isinstance(stop, Terminated) else signal.SIGINT))
 
     sys.stderr.write(f"flowdsl: {len(flows)} tool{'' if len(flows) == 1 else 's'}: {', '.join(flows)}\n")
     asyncio.run(serve())
     return 0
+
+
+def _end(journal: Journal, code: int) -> NoReturn:
+    """Ends the process when every run has: a thread of `stdio_server` reads standard input, which nothing ends before
+    the agent closes it."""
+    journal.close()
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError):
+            stream.flush()
+    os._exit(code)
+
+
+def _tell(text: str) -> None:
+    sys.stderr.write(f"flowdsl: {text}\n")
+    sys.stderr.flush()
 
 
 def _state() -> Path:

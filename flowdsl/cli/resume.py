@@ -13,6 +13,7 @@ from flowdsl.cli.arguments import Parser, count, flag, pair, seconds, usd
 from flowdsl.cli.journaled import state_of
 from flowdsl.cli.kept_arguments import give_again
 from flowdsl.cli.run_names import meant
+from flowdsl.cli.served_arguments import take_inputs
 from flowdsl.errors import UsageError
 
 if TYPE_CHECKING:
@@ -130,6 +131,7 @@ def _last(runs: Runs, journal: Any) -> KeptRun:
 def _check(run: KeptRun) -> None:
     """Raises UsageError for a run that cannot be resumed."""
     from flowdsl.journal.runs import OF_GATEWAY
+    from flowdsl.journal.tags import FLOW_TAG
 
     if run.status == "done":
         raise UsageError(f"the run {run.id} is done: there is nothing to resume")
@@ -141,6 +143,11 @@ def _check(run: KeptRun) -> None:
         raise UsageError(
             f"the run {run.id} is a request to a gateway: its client goes on with it by sending it again, with its "
             "Idempotency-Key"
+        )
+    if "argv" not in run.given and FLOW_TAG in run.tags:
+        raise UsageError(
+            f"a client of a gateway has begun the run {run.id}: with its Idempotency-Key it goes on with it by sending "
+            "it again"
         )
     if "argv" not in run.given:
         raise UsageError(f"a host application has made the run {run.id}: there `flow.resume(…)` goes on with it")
@@ -197,6 +204,7 @@ def _options(run: KeptRun, options: Namespace) -> Namespace:
     command, *arguments = run.given["argv"]
     module = image_command if command == "image" else run_command
     found: Namespace = module.parser().parse(arguments)
+    take_inputs(run, found)
     give_again(found, options, run.given.get("hidden", []), run.id)
     found.argv, found.resume, found.yes = run.given["argv"], run, options.yes
     found.resend = options.resend

@@ -85,6 +85,7 @@ def perform(options: Namespace, source: Source) -> int:
     """Runs the flow of a source as the options say; gives the exit code."""
     sys.modules.setdefault("httpx._main", None)  # type: ignore[arg-type]  # httpx's own command line: half its import
     given = GivenInputs()
+    given.values |= options.served
     if options.inputs is not None:
         given.take_file(options.inputs)
     start = start_of(options, source, {*given.values, *(name for name, _ in options.input)}, parser)
@@ -301,7 +302,7 @@ def add_options(parser: Parser) -> None:
     flag(parser, "--private-addresses", help="let steps such as REST reach this machine and its own network")
     parser.add_argument("--max-usd", type=usd, metavar="X", help="spend at most X USD, by the catalogue's prices")
     flag(parser, "-y", "--yes", help="do not ask, whatever it can cost: `ask_above_usd` of the settings does not count")
-    parser.set_defaults(resume=None, resend=False, from_step=None)
+    parser.set_defaults(resume=None, resend=False, from_step=None, served={})
 
 
 def _run(

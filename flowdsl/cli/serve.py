@@ -39,7 +39,7 @@ EXAMPLES = (
 )
 _MOST_WORKERS = 64
 _NAME = "<serve>"
-_NEEDED = ("starlette", "uvicorn", "python_multipart")
+_NEEDED = ("starlette", "uvicorn", "httptools", "python_multipart")
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -193,6 +193,7 @@ def _serve(
 
     from flowdsl.cli.consent import budget_of, cost_question
     from flowdsl.cli.serve_workers import inherited, supervise
+    from flowdsl.cli.served_arguments import served_arguments
     from flowdsl.journal.journal import Journal
     from flowdsl.serve.assembled import Parts, serve
     from flowdsl.serve.hosts import is_loopback
@@ -238,6 +239,7 @@ def _serve(
         tell=_tell,
         parent=None if given is None else given[1],
         question=question,
+        given=lambda flow: {} if options.config is not None else served_arguments(options, flow),
     )
     return _account(asyncio.run(serve(parts, sock, lambda server: _announce(host, server.port, simulated=simulated))))
 

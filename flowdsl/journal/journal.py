@@ -6,6 +6,7 @@ import json
 import os
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
+from copy import copy
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
@@ -111,6 +112,12 @@ class Journal:
         self._start = run, tuple(before)
         self.given = {**self.given, "from": {"run": run, "before": list(before)}}
         return self
+
+    def giving(self, given: Mapping[str, Any]) -> Journal:
+        """The same journal for runs of which something else is kept."""
+        own = copy(self)
+        own.given = given
+        return own
 
     def kept(self, run: str) -> PastRun | None:
         """A run of this id; None where none has paid for anything.

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
+FLOW_TAG: Final = "gateway-flow"
+"""The flow of a run that a client began."""
 REQUEST_TAG: Final = "gateway-request"
 """A digest of the request that an idempotency key was used for."""
 TARGET_TAG: Final = "gateway-service"

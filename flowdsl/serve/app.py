@@ -25,7 +25,7 @@ from flowdsl.serve.gateway import Asker, Gateway, Made
 from flowdsl.serve.headers import NO_STORE, check_room, key_of
 from flowdsl.serve.metrics import TYPE, Metrics
 from flowdsl.serve.openapi import openapi, page
-from flowdsl.serve.outside import HANDLERS, Log, Outside, closed, response_of
+from flowdsl.serve.outside import HANDLERS, Log, Outside, closed, refused, response_of
 from flowdsl.serve.pictures import Pictures
 from flowdsl.serve.refusal import Refusal, stopping
 from flowdsl.serve.responses import completed_events, error_event, images_body, partial_event, whole
@@ -80,7 +80,12 @@ class Application:
         async def unreadable(request: Request, error: Exception) -> Response:
             return response_of(closed(UsageError(str(error)), tell))
 
-        inside = Starlette(routes=routes, exception_handlers={**HANDLERS, UsageError: unreadable})
+        async def hidden(request: Request, refusal: Refusal) -> Response:
+            refusal.message = pictures.published(refusal.message, "")
+            return await refused(request, refusal)
+
+        handlers = {**HANDLERS, Refusal: hidden, UsageError: unreadable}
+        inside = Starlette(routes=routes, exception_handlers=handlers)
         places = {route.endpoint: route.path for route in routes}
         self.asgi: ASGIApp = Outside(inside, access.tokens, self._metrics, places, tell, log)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Callable, Mapping
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
@@ -19,7 +19,7 @@ from flowdsl.image.shelf import ORIGINALS
 from flowdsl.serve.access import Access
 from flowdsl.serve.app import Application
 from flowdsl.serve.flow_addresses import FlowAddresses
-from flowdsl.serve.flow_runs import FlowRuns
+from flowdsl.serve.flow_runs import FlowRuns, Given
 from flowdsl.serve.gateway import Gateway
 from flowdsl.serve.outside import Log
 from flowdsl.serve.pictures import Pictures
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 class Parts(NamedTuple):
     """What a gateway is made of. `paths` are those of the application, `state` is the folder that its processes
     share, `parent` a descriptor at whose end the gateway ends as well, `question`
-    what is asked before an agent runs a flow."""
+    what is asked before an agent runs a flow, `given` what the journal keeps of a run of a flow."""
 
     environment: Environment
     routing: Routing
@@ -49,6 +49,7 @@ class Parts(NamedTuple):
     tell: Log = lambda text: None
     parent: int | None = None
     question: Callable[[Flow, Mapping[str, Any]], str | None] = lambda flow, inputs: None
+    given: Given = lambda flow: {}
 
     @property
     def is_worker(self) -> bool:
@@ -66,11 +67,16 @@ async def serve(parts: Parts, sock: socket.socket, on_ready: Callable[[Server], 
     images = parts.environment.storage.images
     if not isinstance(images, str):
         raise UsageError("a gateway serves pictures from a folder: Storage(images=…) of its environment names one")
-    pictures = Pictures(Path(images).absolute() / ORIGINALS, parts.state, parts.public_url)  # noqa: ASYNC240  nothing is served yet
-    access = Access(Tokens(parts.state), parts.journal)
+    private = [Path(images), Path(parts.environment.storage.output), parts.state]
+    folder = Path(images).absolute() / ORIGINALS  # noqa: ASYNC240  nothing is served yet
+    pictures = Pictures(folder, parts.state, parts.public_url, private=private)
+    tokens = Tokens(parts.state)
+    with suppress(UsageError):  # a request will say so
+        tokens.all()  # what is there now is needed as long as this process lives
+    access = Access(tokens, parts.journal)
     async with parts.environment, AsyncExitStack() as stack:
         gateway = Gateway(parts.environment, parts.routing)
-        flows = FlowAddresses(FlowRuns(parts.flows, gateway), access, pictures)
+        flows = FlowAddresses(FlowRuns(parts.flows, gateway, parts.given), access, pictures)
         mcp = _agents(parts, access, pictures)
         application = Application(gateway, pictures, access, flows, parts.paths, mcp, tell=parts.tell, log=parts.log)
         server = Server(application, gateway, sock, on_ready, proxy_headers=parts.proxy_headers)
@@ -88,4 +94,4 @@ def _agents(parts: Parts, access: Access, pictures: Pictures) -> McpAddress | No
         return None
     from flowdsl.serve.mcp_address import McpAddress
 
-    return McpAddress(parts.flows, access, pictures, parts.question)
+    return McpAddress(parts.flows, access, pictures, parts.question, parts.given, parts.tell)

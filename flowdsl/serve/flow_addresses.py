@@ -17,7 +17,6 @@ from flowdsl.serve.fields import shown
 from flowdsl.serve.flow_runs import FlowRun, FlowRuns
 from flowdsl.serve.headers import NO_STORE, check_room, key_of
 from flowdsl.serve.pictures import Pictures
-from flowdsl.serve.published import published
 from flowdsl.serve.refusal import Refusal
 
 _EVENTS = "text/event-stream"
@@ -114,8 +113,7 @@ class FlowAddresses:
         return found
 
     def _said(self, request: Request, value: Any) -> Any:
-        base = str(request.base_url)
-        return published(value, lambda name: self._pictures.address_of(name, base))
+        return self._pictures.published(value, str(request.base_url))
 
     async def _told(self, request: Request, run: FlowRun, first: int) -> AsyncIterator[bytes]:
         """The events of a run, and how it ended."""

@@ -6,24 +6,27 @@ import asyncio
 import hashlib
 import json
 from collections import OrderedDict, deque
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from flowdsl.engine.state import new_run_id
 from flowdsl.environment.flow import Flow
 from flowdsl.errors import RunError
-from flowdsl.events import Event
-from flowdsl.journal.tags import REQUEST_TAG
+from flowdsl.events import Event, FlowFinished
+from flowdsl.journal.errors import JournalError
+from flowdsl.journal.tags import FLOW_TAG, REQUEST_TAG
 from flowdsl.serve.gateway import Gateway
+from flowdsl.serve.keys import alone
 from flowdsl.serve.refusal import Refusal, of_run, other_request
 
 if TYPE_CHECKING:
     from flowdsl.journal.journal import Journal
 
+Given = Callable[[Flow], Mapping[str, Any]]
 _MOST_KEPT = 1000
 """Runs that are over and can still be asked for, with their results."""
 _MOST_EVENTS = 5000
-_FLOW_TAG, _OWNER_TAG = "gateway-flow", "token"
+_OWNER_TAG = "token"
 
 
 class FlowRun:
@@ -86,10 +89,11 @@ class FlowRun:
 
 
 class FlowRuns:
-    """The flows that are served, by id, and their runs."""
+    """The flows that are served, by id, and their runs. `given` is what the journal keeps of a run of a flow."""
 
-    def __init__(self, flows: Mapping[str, Flow], gateway: Gateway) -> None:
+    def __init__(self, flows: Mapping[str, Flow], gateway: Gateway, given: Given = lambda flow: {}) -> None:
         self.flows = flows
+        self._given = given
         self._gateway = gateway
         self._runs: OrderedDict[str, FlowRun] = OrderedDict()
 
@@ -108,10 +112,10 @@ class FlowRuns:
         this process has it, or nobody."""
         if id in self._runs:
             return None
-        found = next((each for each in journal.runs.named(id) if each.tags.get(_FLOW_TAG)), None)
+        found = next((each for each in journal.runs.named(id) if each.tags.get(FLOW_TAG)), None)
         if found is None or found.tags.get(_OWNER_TAG, "") != owner:
             return None
-        facts = {"run": id, "flow": found.tags[_FLOW_TAG], "status": found.status, "cost_usd": found.cost_usd}
+        facts = {"run": id, "flow": found.tags[FLOW_TAG], "status": found.status, "cost_usd": found.cost_usd}
         return facts if found.error is None else {**facts, "error": {"message": found.error.get("message")}}
 
     def start(self, flow: str, inputs: Mapping[str, Any], owner: str, journal: Journal, key: str | None) -> FlowRun:
@@ -122,30 +126,48 @@ class FlowRuns:
         """
         said = json.dumps([flow, inputs], ensure_ascii=False, sort_keys=True)
         digest = hashlib.sha256(said.encode("utf-8", "surrogatepass")).hexdigest()[:32]
-        tags = {_FLOW_TAG: flow, **({_OWNER_TAG: owner} if owner else {})}
+        tags = {FLOW_TAG: flow, **({_OWNER_TAG: owner} if owner else {})}
         if key is None:
             id = new_run_id()
         else:
             id = f"run-{hashlib.sha256(json.dumps([owner, key]).encode()).hexdigest()[:40]}"
             tags[REQUEST_TAG] = digest
-            before, kept = self._runs.get(id), journal.kept(id)
-            if (before is not None and before.digest != digest) or (
-                kept is not None and kept.tags.get(REQUEST_TAG) != digest
-            ):
-                raise other_request()
+            before = self._runs.get(id)
+            _check_same(digest, None if before is None else before.digest)
+            _check_same(digest, _kept_digest(journal, id))
             if before is not None and before.status in ("running", "done"):
                 return before
-            journal.repeating(id)
         run = self._runs[id] = FlowRun(id, flow, owner, digest)
-        run.task = self._gateway.begin(self._run(run, self.flows[flow], inputs, journal, tags))
+        found = self.flows[flow]
+        work = self._run if key is None else self._run_once
+        run.task = self._gateway.begin(work(run, found, inputs, journal.giving(self._given(found)), tags))
         run.task.add_done_callback(lambda _: self._ended(run))
         return run
+
+    async def _run_once(
+        self, run: FlowRun, flow: Flow, inputs: Mapping[str, Any], journal: Journal, tags: dict[str, str]
+    ) -> None:
+        """A run with a key: what one before it has bought is used again."""
+        try:
+            async with alone(journal, f"{run.id}-key"):
+                _check_same(run.digest, _kept_digest(journal, run.id))
+                journal.repeating(run.id)
+                await self._run(run, flow, inputs, journal, tags)
+        except (JournalError, Refusal) as error:
+            run.refusal = of_run(error) if isinstance(error, JournalError) else error
+            run.end("failed")
+        except asyncio.CancelledError:
+            run.end("cancelled")
+            raise
 
     async def _run(
         self, run: FlowRun, flow: Flow, inputs: Mapping[str, Any], journal: Journal, tags: dict[str, str]
     ) -> None:
         def hear(event: Event) -> None:
-            run.tell(event.to_dict())
+            said = event.to_dict()
+            run.tell(said)
+            if isinstance(event, FlowFinished) and event.status != "done":
+                run.result = {name: said[name] for name in ("images", "cost_usd", "in_doubt")}
 
         try:
             result = await flow.arun(inputs, on_event=hear, journal=journal, run_id=run.id, tags=tags)
@@ -171,3 +193,15 @@ class FlowRuns:
         over = [each for each in self._runs.values() if each.status != "running"]
         for each in over[: max(0, len(over) - _MOST_KEPT)]:
             del self._runs[each.id]
+
+
+def _kept_digest(journal: Journal, id: str) -> str | None:
+    """The digest of the request by which a run began that the journal has."""
+    kept = journal.kept(id)
+    return None if kept is None else kept.tags.get(REQUEST_TAG, "")
+
+
+def _check_same(digest: str, other: str | None) -> None:
+    """Raises a Refusal where the key of a request was used for another one."""
+    if other is not None and other != digest:
+        raise other_request()

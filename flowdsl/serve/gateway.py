@@ -16,8 +16,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 from flowdsl.environment import Environment
 from flowdsl.errors import FlowCheckError, LimitExceeded, RunError
 from flowdsl.events import Event, PartialImage
+from flowdsl.journal.errors import JournalError
 from flowdsl.journal.tags import REQUEST_TAG, TARGET_TAG
 from flowdsl.serve.fields import Asked, shown
+from flowdsl.serve.keys import alone
 from flowdsl.serve.refusal import Refusal, all_of, of_run, other_request, outdated
 from flowdsl.serve.request_flow import FACTS, PICTURES, RequestFlows, inputs_of
 from flowdsl.serve.routes import Route, Routing, Target
@@ -28,7 +30,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 _OWNER_TAG = "token"
-_PAUSES, _PAUSE_S = 200, 0.01
 OnPartial = Callable[[PartialImage], Any]
 
 
@@ -139,13 +140,17 @@ class Gateway:
         """What a request with a key brings: what one before it has bought, else what is bought now."""
         tags[REQUEST_TAG] = digest
         number, target = 0, None
-        while (before := asker.journal.kept(f"{run}-{number}")) is not None:
-            if before.tags.get(REQUEST_TAG) != digest:
-                raise other_request()
-            service, model = json.loads(before.tags[TARGET_TAG])
-            target = Target(service, model)
-            number += 1
-        return await self._bought(asked, route, asker, tags, run, max(number - 1, 0), target)
+        try:
+            async with alone(asker.journal, run):
+                while (before := asker.journal.kept(f"{run}-{number}")) is not None:
+                    if before.tags.get(REQUEST_TAG) != digest:
+                        raise other_request()
+                    service, model = json.loads(before.tags[TARGET_TAG])
+                    target = Target(service, model)
+                    number += 1
+                return await self._bought(asked, route, asker, tags, run, max(number - 1, 0), target)
+        except JournalError as error:
+            raise of_run(error) from error
 
     async def _bought(
         self,
@@ -189,7 +194,6 @@ class Gateway:
         limits = None
         if id is not None:
             tags = {**tags, TARGET_TAG: json.dumps([target.service, target.model])}
-            await _settled(asker.journal, id)
             if asker.journal.repeating(id) == "done":  # all of it is bought, whatever the settings say by now
                 limits = flow.limits._replace(max_requests=0, fixed=frozenset(("max_requests",)))
 
@@ -215,14 +219,6 @@ class Gateway:
         hint = f"did you mean '{near}'?" if near else "GET /v1/models lists those that are served"
         message = f"The model {shown(model)} does not exist or you do not have access to it; {hint}"
         return Refusal(404, message, param="model", code="model_not_found")
-
-
-async def _settled(journal: Journal, run: str) -> None:
-    """Waits a moment for a run that goes on, here or in another process: mostly it is just being written down."""
-    for _ in range(_PAUSES):
-        if not journal.running.goes_on(run):
-            return
-        await asyncio.sleep(_PAUSE_S)
 
 
 def _run_of(owner: str, key: str) -> str:

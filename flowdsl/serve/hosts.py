@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections.abc import Iterable
 from urllib.parse import urlsplit
+
+_HANDED_ON = frozenset({b"x-forwarded-for", b"x-real-ip", b"forwarded"})
+"""Headers by which a proxy says for whom it asks."""
+_PART = re.compile(r"[^,;]+")
 
 
 def is_loopback(host: str) -> bool:
@@ -22,7 +27,18 @@ def stranger(headers: Iterable[tuple[bytes, bytes]]) -> str | None:
             text = value.decode("latin-1")
             if not _is_here(text if name == b"origin" else f"//{text}"):
                 return f"The {name.decode()} of this request is not this machine, which alone is served without tokens."
+        elif name in _HANDED_ON and not all(map(_is_own, _PART.findall(value.decode("latin-1")))):
+            return "A proxy handed this request on, and without tokens this machine alone is served."
     return None
+
+
+def _is_own(part: str) -> bool:
+    """Whether a part of a header of a proxy names this machine, or nobody."""
+    key, _, value = part.strip().rpartition("=")
+    if key.lower() not in ("", "for"):
+        return True
+    host = value.strip('"')
+    return is_loopback(host) or _is_here(f"//{host}")
 
 
 def _is_here(url: str) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -13,8 +13,8 @@ from starlette.types import Receive, Scope, Send
 
 from flowdsl.environment.flow import Flow
 from flowdsl.serve.access import Access
+from flowdsl.serve.flow_runs import Given
 from flowdsl.serve.pictures import Pictures
-from flowdsl.serve.published import published
 from flowdsl.serve.refusal import stopping
 from flowdsl.serve.tools import Purse, Question, Shared, Tools
 
@@ -22,10 +22,18 @@ from flowdsl.serve.tools import Purse, Question, Shared, Tools
 class McpAddress:
     """An ASGI application for one address. Each call is paid for by the token that it shows."""
 
-    def __init__(self, flows: Mapping[str, Flow], access: Access, pictures: Pictures, question: Question) -> None:
+    def __init__(
+        self,
+        flows: Mapping[str, Flow],
+        access: Access,
+        pictures: Pictures,
+        question: Question,
+        given: Given,
+        tell: Callable[[str], None],
+    ) -> None:
         self._access = access
         self._pictures = pictures
-        self._tools = Tools(flows, Shared(self._purse, question, self._said))
+        self._tools = Tools(flows, Shared(self._purse, question, self._said, given, tell))
         self._manager = StreamableHTTPSessionManager(self._tools.server)
         self._stopping = asyncio.Event()
 
@@ -73,5 +81,4 @@ class McpAddress:
         return Purse(self._access.journal(token), tags, None if token is None else token.models)
 
     def _said(self, request: Any, value: Any) -> Any:
-        base = str(request.base_url)
-        return published(value, lambda name: self._pictures.address_of(name, base))
+        return self._pictures.published(value, str(request.base_url))

@@ -118,7 +118,8 @@ def response_of(refusal: Refusal) -> Response:
     return JSONResponse(refusal.body(), refusal.status, {**NO_STORE, **refusal.headers})
 
 
-async def _refused(request: Request, refusal: Refusal) -> Response:
+async def refused(request: Request, refusal: Refusal) -> Response:
+    """The response for a refusal, which the log says too."""
     request.scope["state"]["code"] = refusal.code
     return response_of(refusal)
 
@@ -143,7 +144,7 @@ async def _bug(request: Request, error: Exception) -> Response:
 
 
 HANDLERS: dict[Any, Any] = {
-    Refusal: _refused,
+    Refusal: refused,
     ClientGone: _gone,
     404: _no_address,
     405: _no_method,

@@ -8,12 +8,14 @@ import os
 import re
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from flowdsl.image.formats import EXTENSIONS
 from flowdsl.journal.place import make
+from flowdsl.serve.published import published
 
 LIFE_S = 3600
 """So long the vendor's own addresses live."""
@@ -24,12 +26,19 @@ _TYPES = {extension: mime for mime, extension in EXTENSIONS.items()}
 
 class Pictures:
     """Gives addresses to pictures in a folder, and knows them again. Processes that share `state` share them.
-    `public_url` is what the addresses begin with, where that is not what the client asked."""
+    `public_url` is what the addresses begin with, where that is not what the client asked; `private` are folders of
+    which nobody is told."""
 
     def __init__(
-        self, folder: Path, state: Path, public_url: str | None = None, clock: Callable[[], float] = time.time
+        self,
+        folder: Path,
+        state: Path,
+        public_url: str | None = None,
+        clock: Callable[[], float] = time.time,
+        private: Iterable[Path] = (),
     ) -> None:
         self._folder = folder
+        self._private = [*dict.fromkeys(str(each) for one in private for each in (one.absolute(), one.resolve()))]
         self._public_url = public_url
         self._key = _key_in(state)
         self._clock = clock
@@ -38,6 +47,10 @@ class Pictures:
         """The address of the file of a picture; `base` is the gateway's own, as the client sees it."""
         expires = int(self._clock()) + LIFE_S
         return f"{(self._public_url or base).rstrip('/')}/pictures/{self._signature(name, expires)}/{expires}/{name}"
+
+    def published(self, value: Any, base: str) -> Any:
+        """JSON values as they leave this machine: pictures by their addresses, and no path."""
+        return published(value, lambda name: self.address_of(name, base), self._private)
 
     def file_of(self, signature: str, expires: str, name: str) -> tuple[Path, str] | None:
         """The file and the media type of an address; None for one that is not ours, or over."""

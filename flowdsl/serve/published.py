@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from flowdsl.image.formats import EXTENSIONS
@@ -11,19 +12,25 @@ _PICTURE = frozenset({"path", "mime", "sha256"})
 _PATHS = frozenset({"files", "file"})
 
 
-def published(value: Any, address: Callable[[str], str]) -> Any:
+def published(value: Any, address: Callable[[str], str], folders: Iterable[str] = ()) -> Any:
     """JSON values in which each picture has a `url` of ours in place of its path; `address` makes one of the name of a
-    picture's file."""
+    picture's file. What a text says of a file below one of the `folders` is its path from there."""
+    if isinstance(value, str):
+        for folder in folders:
+            value = value.replace(f"{folder}{os.sep}", "")
+        return value
     if isinstance(value, list):
-        return [published(each, address) for each in value]
+        return [published(each, address, folders) for each in value]
     if not isinstance(value, dict):
         return value
     if value.keys() >= _PICTURE and value["mime"] in EXTENSIONS:
         kept = {key: each for key, each in value.items() if key not in ("path", "original")}
         return {**kept, "url": address(f"{value['sha256']}.{EXTENSIONS[value['mime']]}")}
-    return {key: published(each, address) for key, each in value.items() if not (key in _PATHS and _is_path(each))}
+    said = {key: published(each, address, folders) for key, each in value.items()}
+    return {key: each for key, each in said.items() if not (key in _PATHS and _is_path(each))}
 
 
 def _is_path(value: Any) -> bool:
-    """Whether a fact of a run is a path, or a list of paths."""
-    return isinstance(value, str) or (isinstance(value, list) and all(isinstance(each, str) for each in value))
+    """Whether a fact of a run is a path of this machine, or a list with some."""
+    paths = value if isinstance(value, list) else [value]
+    return any(isinstance(each, str) and os.path.isabs(each) for each in paths)  # noqa: PTH117

@@ -10,6 +10,7 @@ import uvicorn
 from flowdsl.errors import UsageError
 from flowdsl.serve.app import Application
 from flowdsl.serve.gateway import Gateway
+from flowdsl.serve.protocol import Protocol
 
 DRAIN_S = 600.0
 """So long what was begun may take after a signal; a second signal ends it at once."""
@@ -59,6 +60,7 @@ class Server(uvicorn.Server):
     ) -> None:
         config = uvicorn.Config(
             application.asgi,
+            http=Protocol,
             ws="none",
             lifespan="off",
             log_config=None,

@@ -50,19 +50,21 @@ class Token(Record):
 
 
 class Tokens:
-    """The tokens in a folder. `required`: there is a file of tokens, also where all of them are revoked."""
+    """The tokens in a folder. `required`: there is a file of tokens, also where all of them are revoked; or there was
+    one, as long as this process lives."""
 
     def __init__(self, state: Path, clock: Callable[[], float] = time.time) -> None:
         self._file = state / FILE
         self._clock = clock
         self._seen: tuple[int, int, int] | None = None
+        self._was_there = False
         self._found: dict[str, Token] = {}
 
     @property
     def required(self) -> bool:
         """Whether a request needs one."""
         self._read()
-        return self._seen is not None
+        return self._was_there
 
     def all(self) -> list[Token]:
         """The tokens, in the order of their names."""
@@ -142,6 +144,7 @@ class Tokens:
         except FileNotFoundError:
             self._seen, self._found = None, {}
             return
+        self._was_there = True
         seen = about.st_mtime_ns, about.st_ino, about.st_size
         if seen == self._seen:
             return

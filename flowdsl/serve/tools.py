@@ -12,7 +12,7 @@ import hashlib
 import json
 import secrets
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -23,7 +23,7 @@ from mcp.shared.exceptions import MCPError
 from flowdsl import __version__
 from flowdsl.environment.flow import Flow
 from flowdsl.errors import RunError, UsageError
-from flowdsl.events import Event, Progress, StepStarted
+from flowdsl.events import Event, FlowFinished, Progress, StepStarted
 from flowdsl.image.image import Image
 from flowdsl.nearest import nearest
 
@@ -63,11 +63,14 @@ class Purse(NamedTuple):
 
 class Shared(NamedTuple):
     """What the tools of one server share: what pays for a call by its HTTP request (None: there is none), what is asked
-    before, and how JSON values are said to whoever called."""
+    before, how JSON values are said to whoever called, what the journal keeps of a run of a flow, so that it can be
+    resumed, and what tells whoever runs the server of calls that were given up."""
 
     purse: Callable[[Any], Purse]
     question: Question
     said: Callable[[Any, Any], Any] = lambda request, value: value
+    given: Callable[[Flow], Mapping[str, Any]] = lambda flow: {}
+    tell: Callable[[str], None] = lambda text: None
 
 
 class Tools:
@@ -121,7 +124,7 @@ class Tools:
         except RunError as error:
             charge = "; the service may have done, and billed, the work" if error.charge_possible else ""
             hint = f": {error.hint}" if error.hint else ""
-            return _failed(f"{error.message}{hint}{charge} [{error.code}]")
+            return self._failed(ctx, f"{error.message}{hint}{charge} [{error.code}]", error.result)
         except UsageError as error:
             return _failed(str(error))
         return self._result(ctx, result)
@@ -156,6 +159,8 @@ class Tools:
                 told.put_nowait(event.label or event.step)
             elif isinstance(event, Progress):
                 told.put_nowait(f"{event.step}: {event.text}")
+            elif isinstance(event, FlowFinished) and event.status == "cancelled":
+                self._shared.tell(_given_up(flow, event))
 
         async def tell() -> None:
             number = 0
@@ -168,7 +173,8 @@ class Tools:
         self._running += 1
         self._is_idle.clear()
         try:
-            return await flow.arun(inputs, on_event=hear, journal=purse.journal, tags=purse.tags)
+            journal = None if purse.journal is None else purse.journal.giving(self._shared.given(flow))
+            return await flow.arun(inputs, on_event=hear, journal=journal, tags=purse.tags)
         finally:
             self._running -= 1
             if not self._running:
@@ -179,22 +185,43 @@ class Tools:
 
     def _result(self, ctx: ServerRequestContext[Any], result: Result) -> types.CallToolResult:
         outputs = self._shared.said(ctx.request, result.to_json())
-        cost = "at a cost that nobody knows" if result.cost_usd is None else f"for ${result.cost_usd:.4f}"
-        number = "1 picture" if len(result.images) == 1 else f"{len(result.images)} pictures"
-        text = f"{json.dumps(outputs, ensure_ascii=False)}\n{number} {cost}; run {result.run}"
-        content: list[Any] = [types.TextContent(type="text", text=text)]
-        left = MOST_BYTES
-        for image in result.images[:MOST_SHOWN]:
-            left -= image.bytes
-            if left < 0:
-                break
-            content.append(_shown(image))
+        text = f"{json.dumps(outputs, ensure_ascii=False)}\n{_bought(result.images, result.cost_usd)}; run {result.run}"
+        content = [types.TextContent(type="text", text=text), *_shown(result.images)]
         return types.CallToolResult(content=content, structured_content=outputs)
 
+    def _failed(self, ctx: ServerRequestContext[Any], text: str, result: Result | None) -> types.CallToolResult:
+        """What a call brings that failed, with what its run had bought by then."""
+        text = self._shared.said(ctx.request, text)
+        if result is None or not result.made:
+            return _failed(text)
+        images = self._shared.said(ctx.request, [image.to_json() for image in result.made])
+        bought = f"what had come before that is kept: {_bought(result.made, result.cost_usd)}; run {result.run}"
+        said = types.TextContent(type="text", text=f"{text}\n{bought}\n{json.dumps(images, ensure_ascii=False)}")
+        return types.CallToolResult(content=[said, *_shown(result.made)], is_error=True)
 
-def _shown(image: Image) -> types.ImageContent:
-    data = base64.b64encode(image.read()).decode("ascii")
-    return types.ImageContent(type="image", data=data, mime_type=image.mime)
+
+def _shown(images: Sequence[Image]) -> Iterator[types.ImageContent]:
+    """Pictures as content, as many as are handed over at once."""
+    left = MOST_BYTES
+    for image in images[:MOST_SHOWN]:
+        left -= image.bytes
+        if left < 0:
+            return
+        data = base64.b64encode(image.read()).decode("ascii")
+        yield types.ImageContent(type="image", data=data, mime_type=image.mime)
+
+
+def _bought(images: Sequence[Any], usd: float | None) -> str:
+    number = "1 picture" if len(images) == 1 else f"{len(images)} pictures"
+    return f"{number} at a cost that nobody knows" if usd is None else f"{number} for ${usd:.4f}"
+
+
+def _given_up(flow: Flow, event: FlowFinished) -> str:
+    """What a call has bought that was given up: nobody waits for its response."""
+    name = flow.title or flow.document.source.path
+    doubt = f"; {event.in_doubt} in doubt" if event.in_doubt else ""
+    bought = _bought(event.images, event.cost_usd)
+    return f"a call of {name} was given up: {bought}{doubt}; `flowdsl runs show {event.run}` says more"
 
 
 def _description(id: str, flow: Flow) -> str:

@@ -78,7 +78,7 @@ def running_gateway(
             settings=file,
             services=services,
             overrides={name: {**own.get(name, {}), "limits": "api"} for name in names},
-            storage=flowdsl.Storage(images=folder / "pictures"),
+            storage=flowdsl.Storage(images=folder / "pictures", output=folder / "output"),
             as_of=DAY,
             environ={},
         )

@@ -67,7 +67,7 @@ class Bench:
         self.simulator = simulator
         self.journal = journal
 
-    def tools(self, question: str | None = None, **limits: Any) -> Tools:
+    def tools(self, question: str | None = None, flow: str = SKYLINE, **limits: Any) -> Tools:
         """The tools of a server."""
         environment = flowdsl.Environment(
             overrides=overrides(self.simulator.url, self.simulator.key),
@@ -82,7 +82,7 @@ class Bench:
         def asks(flow: Flow, inputs: Mapping[str, Any]) -> str | None:
             return question
 
-        return Tools({"skyline": environment.load(SKYLINE)}, Shared(lambda _: purse, asks))
+        return Tools({"skyline": environment.load(flow)}, Shared(lambda _: purse, asks))
 
     def wait_for_request(self) -> None:
         """Returns when the service is asked."""
@@ -170,6 +170,14 @@ def test_a_limit_of_money_is_a_clear_failure(bench: Bench) -> None:
     result = bench.call(bench.tools(max_usd=0.001), {"city": "Lisbon"})
     assert result.is_error and "$0.0010 of $0.0010 are left" in text_of(result)
     assert bench.simulator.request_count == 0
+
+
+def test_a_call_that_fails_hands_over_what_it_had_bought_before(bench: Bench) -> None:
+    flow = SKYLINE.replace("outputs:", '  - {step: REST, url: "http://{{ inputs.city }}/"}\noutputs:')
+    result = bench.call(bench.tools(flow=flow), {"city": "127.0.0.1"})
+    assert result.is_error and isinstance(result.content[1], types.ImageContent)
+    run = bench.journal.runs.all()[0].id
+    assert f"what had come before that is kept: 1 picture for $0.0059; run {run}" in text_of(result)
 
 
 @MODES

@@ -196,6 +196,24 @@ def test_a_page_of_a_stranger_is_refused(gateway: Running, name: str, value: str
     assert (found.status_code, found.json()["error"]["code"]) == (403, "unknown_host")
 
 
+@pytest.mark.parametrize(
+    "name, value, status",
+    [
+        ("X-Forwarded-For", "203.0.113.7", 403),
+        ("X-Forwarded-For", "127.0.0.1, 203.0.113.7", 403),
+        ("X-Real-IP", "2001:db8::7", 403),
+        ("Forwarded", 'by=127.0.0.1;for="[2001:db8::7]:4711"', 403),
+        ("X-Forwarded-For", "127.0.0.1", 200),
+        ("X-Forwarded-For", "::1", 200),
+        ("Forwarded", 'for="[::1]:80";proto=https;host=x.example', 200),
+    ],
+)
+def test_who_comes_from_elsewhere_through_a_proxy_on_this_machine_is_refused(
+    gateway: Running, name: str, value: str, status: int
+) -> None:
+    assert httpx.get(f"{gateway.url}/v1/models", headers={name: value}).status_code == status
+
+
 def test_nothing_of_a_request_is_a_template(gateway: Running, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MY_SECRET", "hidden-value")
     for text in ("{{ secret('MY_SECRET') }}", "{% if 1 %}yes{% endif %}", "{prompt}", '"\\n: x', "☃ 😀"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 
 import httpx
 import pytest
-from gateways import Running, running_gateway
+from gateways import SMALL, Running, running_gateway
 
 from flowdsl.cli import main
 from flowdsl.serve.tokens import Tokens
@@ -30,6 +31,16 @@ outputs:
   pictures: "{{ flowContext.imageList }}"
   city: "{{ inputs.city }}"
 """
+SAVED = """\
+inputs: {name: {type: string}}
+flow:
+  - {step: OPENAI_IMAGE_GENERATION, model: gpt-image-2, quality: low, instruction: "A kite"}
+  - {step: SAVE_IMAGES, filename: "{{ inputs.name }}"}
+  - {step: IF, condition: "{{ inputs.name == '127.0.0.1' }}", then: [{step: REST, url: "http://{{ inputs.name }}/"}]}
+outputs:
+  said: "{{ flowContext.list[0] }}, of {{ flowContext.imageList[0].path }}"
+  files: "{{ flowContext.list }}"
+"""
 WAITING = "flow:\n  - {step: SLEEP, delay: 60000}\n"
 
 
@@ -37,6 +48,7 @@ def write_flows(folder: Path) -> None:
     """The flows of a project."""
     (folder / "flows").mkdir()
     (folder / "flows" / "skyline.flow.yaml").write_text(SKYLINE, encoding="utf-8")
+    (folder / "flows" / "saved.flow.yaml").write_text(SAVED, encoding="utf-8")
     (folder / "flows" / "waiting.flow.yaml").write_text(WAITING, encoding="utf-8")
 
 
@@ -94,8 +106,31 @@ def test_a_run_that_is_not_waited_for_is_cancelled_by_its_address(flows: Running
     found = run(flows, "waiting", headers={"Prefer": "respond-async"})
     assert (found.status_code, found.json()["status"]) == (202, "running")
     ended = httpx.post(f"{flows.url}{found.headers['location']}/cancel").json()
-    assert ended["status"] == "cancelled"
-    assert httpx.get(f"{flows.url}{found.headers['location']}").json()["status"] == "cancelled"
+    assert (ended["status"], ended["images"], ended["in_doubt"]) == ("cancelled", [], 0)
+    assert httpx.get(f"{flows.url}{found.headers['location']}").json() == ended
+
+
+def test_a_run_that_fails_says_by_its_address_what_it_had_bought(flows: Running) -> None:
+    failed = run(flows, "saved", name="127.0.0.1", headers={"Prefer": "respond-async"}).headers["location"]
+    while (found := httpx.get(f"{flows.url}{failed}").json())["status"] == "running":
+        pass
+    assert (found["status"], found["error"]["code"]) == ("failed", "private_address")
+    assert httpx.get(found["images"][0]["url"]).status_code == 200 and found["cost_usd"] > 0
+
+
+def test_no_path_of_this_machine_leaves_it(flows: Running) -> None:
+    found = run(flows, "saved", name="kite")
+    assert re.fullmatch(r"kite.png, of saved-[12].png", found.json()["outputs"]["said"])
+    assert found.json()["outputs"]["files"] == ["kite.png"]
+    again = httpx.get(f"{flows.url}{found.headers['location']}/events")
+    assert str(flows.folder) not in found.text + again.text
+
+
+def test_a_folder_that_takes_no_pictures_is_told_without_its_path(tmp_path: Path) -> None:
+    with running_gateway(tmp_path) as gateway:
+        (tmp_path / "pictures").write_text("no folder")
+        found = gateway.post({**SMALL, "prompt": "A kite"})
+        assert found.json()["error"]["code"] == "image_unwritable" and str(tmp_path) not in found.text
 
 
 def test_a_key_runs_a_flow_once(flows: Running) -> None:
@@ -135,7 +170,7 @@ def test_inputs_that_do_not_fit_are_refused(flows: Running, body: Any, param: st
 
 def test_the_flows_are_listed_with_the_schemas_of_their_inputs(flows: Running) -> None:
     found = {each["id"]: each for each in httpx.get(f"{flows.url}/flows").json()["data"]}
-    assert found.keys() == {"skyline", "waiting"}
+    assert found.keys() == {"saved", "skyline", "waiting"}
     assert found["skyline"]["title"] == "Skylines" and found["skyline"]["inputs"]["required"] == ["city"]
 
 

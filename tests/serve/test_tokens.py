@@ -221,6 +221,17 @@ def test_a_damaged_file_of_tokens_lets_nobody_in(tmp_path: Path) -> None:
         assert gateway.bought == 0 and str(tmp_path) not in found.text
 
 
+def test_a_gateway_whose_file_of_tokens_is_moved_away_lets_nobody_in_until_there_is_another(tmp_path: Path) -> None:
+    tokens = Tokens(tmp_path / "state")
+    token = tokens.create("shop")
+    with running_gateway(tmp_path) as gateway:
+        assert gateway.post(BODY, headers=bearer(token)).status_code == 200
+        (tmp_path / "state" / FILE).rename(tmp_path / "moved.json")
+        assert [gateway.post(BODY, headers=each).status_code for each in ({}, bearer(token))] == [401, 401]
+        assert gateway.post(BODY, headers=bearer(tokens.create("new"))).status_code == 200
+        assert gateway.bought == 2
+
+
 def test_check_warns_of_a_token_that_is_over(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -1,0 +1,38 @@
+"""What a journal keeps of a run that somebody began from outside, an agent or a client of a gateway: the command with
+which `flowdsl resume` goes on with it. Its inputs stand in the journal itself."""
+
+from __future__ import annotations
+
+import os
+from argparse import Namespace
+from typing import TYPE_CHECKING, Any
+
+from flowdsl.secrets.plain import HIDDEN, keys_in
+
+if TYPE_CHECKING:
+    from flowdsl.environment.flow import Flow
+    from flowdsl.journal.runs import KeptRun
+
+_SERVED = "served"
+
+
+def served_arguments(options: Namespace, flow: Flow) -> dict[str, Any]:
+    """What a journal is given of a run of a flow that a command serves with these options."""
+    argv = ["run", os.path.abspath(flow.document.source.path)]  # noqa: PTH100  links stay links
+    argv += ["--simulate"] if options.simulate else []
+    for option in ("out", "max_usd", "max_requests"):
+        value = getattr(options, option, None)
+        argv += [] if value is None else [f"--{option.replace('_', '-')}", str(value)]
+    for address in options.allow_endpoint:
+        for key in keys_in(address):
+            address = address.replace(key, HIDDEN)
+        argv += ["--allow-endpoint", address]
+    return {"argv": argv, "cwd": os.getcwd(), _SERVED: True}  # noqa: PTH109
+
+
+def take_inputs(run: KeptRun, found: Namespace) -> None:
+    """Gives the options of a resumed run the inputs that it was served with; those that held a secret are missing."""
+    if run.given.get(_SERVED):
+        hidden = run.given.get("hidden", [])
+        found.served = {name: value for name, value in run.given["inputs"].items() if name not in hidden}
+        found.input = [(name, HIDDEN) for name in hidden]

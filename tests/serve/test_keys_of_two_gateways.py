@@ -1,0 +1,92 @@
+"""Two gateways on one folder, as the workers of one: a key that both are asked with is bought once, whoever is first,
+and all get the same picture."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from gateways import SMALL, Running, running_gateway
+
+from flowdsl_steps.image.simulator import Simulator, parse_fault
+
+BODY = {**SMALL, "model": "kite", "prompt": "A red kite"}
+SETTINGS = '[routes.kite]\nservice = "a/gpt-image-2"\non_refused = "b/gpt-image-2"\n'
+FLOW = """\
+flow:
+  - {step: OPENAI_IMAGE_GENERATION, service: b, model: gpt-image-2, quality: low, instruction: "A kite"}
+outputs: {pictures: "{{ flowContext.imageList }}"}
+"""
+
+
+@contextmanager
+def two(folder: Path, *services: Simulator) -> Iterator[list[Running]]:
+    """Two gateways before the services `a` and `b`."""
+    (folder / "kite.flow.yaml").write_text(FLOW, encoding="utf-8")
+    entries = {
+        name: {"provider": "openai", "endpoint": each.openai_base_url, "apiKey": each.key, "maxRetries": 0}
+        for name, each in zip("ab", services, strict=True)
+    }
+    with ExitStack() as stack:
+        settings = f'serve = {{flows = ["kite.flow.yaml"]}}\n{SETTINGS}'
+        yield [stack.enter_context(running_gateway(folder, settings, services=entries)) for _ in range(2)]
+
+
+def at_both(gateways: list[Running], path: str, body: Any, key: str, pause_s: float = 0.0) -> list[httpx.Response]:
+    """The responses to one request that is sent to both, eight times to each, to the second after a pause."""
+
+    def ask(number: int) -> httpx.Response:
+        time.sleep(number % 2 * pause_s)
+        return gateways[number % 2].post(body, path, headers={"Idempotency-Key": key})
+
+    with ThreadPoolExecutor(16) as pool:
+        return [*pool.map(ask, range(16))]
+
+
+@pytest.mark.long
+def test_a_key_that_went_on_to_the_next_service_is_not_bought_at_the_first_by_another_process(tmp_path: Path) -> None:
+    refusing, slow = parse_fault("quota,delay_s=0.4"), parse_fault("slow,delay_s=0.4")
+    with (
+        Simulator(plain=True, key="sk-a", faults=[refusing]) as first,
+        Simulator(plain=True, key="sk-b", faults=[slow]) as spare,
+        two(tmp_path, first, spare) as gateways,
+    ):
+        found = at_both(gateways, "/v1/images/generations", BODY, "routed", pause_s=0.2)
+        assert [each.status_code for each in found] == [200] * 16
+        assert len({each.json()["data"][0]["b64_json"] for each in found}) == 1
+        assert (first.request_count, spare.request_count) == (1, 1)
+
+
+@pytest.mark.long
+def test_a_key_that_another_process_works_on_for_long_is_waited_for(tmp_path: Path) -> None:
+    with (
+        Simulator(plain=True, key="sk-a", faults=[parse_fault("slow,delay_s=3")]) as first,
+        Simulator(plain=True, key="sk-b", faults=[parse_fault("slow,delay_s=3")]) as spare,
+        two(tmp_path, first, spare) as gateways,
+    ):
+        found = at_both(gateways, "/v1/images/generations", BODY, "slow")
+        assert [each.status_code for each in found] == [200] * 16
+        assert len({each.json()["data"][0]["b64_json"] for each in found}) == 1
+        runs = at_both(gateways, "/flows/kite/runs", {}, "slow")
+        assert [each.status_code for each in runs] == [200] * 16
+        assert len({(each.json()["run"], each.json()["images"][0]["sha256"]) for each in runs}) == 1
+        assert (first.request_count, spare.request_count) == (1, 1)
+
+
+def test_a_key_is_for_one_request_also_where_two_are_asked_at_the_same_time(tmp_path: Path) -> None:
+    with (
+        Simulator(plain=True, key="sk-a", faults=[parse_fault("slow,delay_s=0.3")]) as first,
+        Simulator(plain=True, key="sk-b") as spare,
+        two(tmp_path, first, spare) as gateways,
+        ThreadPoolExecutor(2) as pool,
+    ):
+        bodies = [{**BODY, "prompt": prompt} for prompt in ("A red kite", "A blue kite")]
+        key = {"Idempotency-Key": "one"}
+        found = [*pool.map(lambda at: gateways[at].post(bodies[at], headers=key).status_code, range(2))]
+        assert sorted(found) == [200, 422] and first.request_count + spare.request_count == 1
