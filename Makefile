@@ -8,6 +8,8 @@ NUNJUCKS = $(if $(shell command -v npm),scripts/node_modules/.package-lock.json)
 INDEX = --no-config --system-certs --default-index https://pypi.org/simple
 MERMAID = $(if $(shell command -v npm),scripts/mermaid/node_modules/.package-lock.json)
 BROWSER = $(if $(shell command -v npm),scripts/report/node_modules/.package-lock.json)
+CLIENTS = $(if $(shell command -v npm),scripts/clients/node_modules/.package-lock.json)
+SCHEMATHESIS = .venv-schemathesis/bin/st
 LINTERS = $(if $(shell command -v npm),benchmarks/node_modules/.package-lock.json)
 COMPILE = $(UV) pip compile --quiet $(INDEX) --universal --python-version 3.11 --generate-hashes \
 	--custom-compile-command 'make lock' $(UPGRADE)
@@ -24,13 +26,13 @@ test: $(VENV)/dev
 
 # What needs more than Python or takes longer: other tools, short soaks at a fixed seed, and tests marked as long. What is missing is skipped,
 # and a skipped test fails with CI=true.
-verify: $(VENV)/dev $(NUNJUCKS) $(MERMAID) $(BROWSER)
+verify: $(VENV)/dev $(NUNJUCKS) $(MERMAID) $(BROWSER) $(CLIENTS) $(SCHEMATHESIS)
 	$(BIN)/python -m pytest -n 2 tests/verify
 	$(BIN)/python -m pytest -n 3 -m long
 
 # The full counts, by hand: an hour and more, with other cases for each seed.
 SEEDS ?= 1 2 3 4 5 6 7 8 9 10
-soak: $(VENV)/dev $(NUNJUCKS)
+soak: $(VENV)/dev $(NUNJUCKS) $(SCHEMATHESIS)
 	$(BIN)/python tests/fuzz/fuzz_check.py 20000
 	$(BIN)/python tests/fuzz/fuzz_lossless.py 5000
 	$(BIN)/python tests/fuzz/fuzz_format.py 20000
@@ -42,6 +44,7 @@ soak: $(VENV)/dev $(NUNJUCKS)
 	FLOWDSL_PLANNED=2000 $(BIN)/python -m pytest -n 2 tests/verify/test_plan_as_run.py
 	FLOWDSL_KILLS=200 $(BIN)/python -m pytest -n 2 tests/verify/test_killed_runs.py
 	FLOWDSL_POWER=20 FLOWDSL_STOPPED=60 $(BIN)/python -m pytest -n 2 tests/verify/test_journal_power_loss.py tests/verify/test_journal_processes.py
+	FLOWDSL_DESCRIBED=10000 $(BIN)/python -m pytest tests/verify/test_gateway_description.py
 	set -e; for seed in $(SEEDS); do \
 		$(BIN)/python -m pytest -n 2 -m hypothesis --hypothesis-profile soak --hypothesis-seed $$seed; done
 
@@ -78,6 +81,7 @@ lock: $(UV)
 	$(SETS) --extra dev --constraint lock/bench.txt --output-file lock/dev.txt
 	$(SETS) --extra simulator --constraint lock/bench.txt --output-file lock/demo.txt
 	echo uv | $(COMPILE) - --output-file lock/uv.txt
+	echo schemathesis | $(COMPILE) - --output-file lock/schemathesis.txt
 
 # Not locked, and no part of what must pass: the newest of everything, and the lowest that pyproject.toml allows.
 newest: RESOLUTION = highest
@@ -131,8 +135,18 @@ scripts/report/node_modules/.package-lock.json: scripts/report/package-lock.json
 	npm ci --silent --no-audit --no-fund --prefix scripts/report
 	@touch $@
 
+scripts/clients/node_modules/.package-lock.json: scripts/clients/package-lock.json
+	npm ci --silent --no-audit --no-fund --prefix scripts/clients
+	@touch $@
+
 benchmarks/node_modules/.package-lock.json: benchmarks/package-lock.json
 	npm ci --silent --no-audit --no-fund --prefix benchmarks
+	@touch $@
+
+# Beside the others: pytest would load it, and what it brings along, in every run.
+$(SCHEMATHESIS): lock/schemathesis.txt
+	$(PYTHON) -m venv .venv-schemathesis
+	.venv-schemathesis/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r $<
 	@touch $@
 
 $(UV): lock/uv.txt

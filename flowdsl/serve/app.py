@@ -24,7 +24,8 @@ from flowdsl.serve.flow_addresses import FlowAddresses
 from flowdsl.serve.gateway import Asker, Gateway, Made
 from flowdsl.serve.headers import NO_STORE, check_room, key_of
 from flowdsl.serve.metrics import TYPE, Metrics
-from flowdsl.serve.openapi import openapi, page
+from flowdsl.serve.openapi import openapi
+from flowdsl.serve.openapi_page import page
 from flowdsl.serve.outside import HANDLERS, Log, Outside, closed, refused, response_of
 from flowdsl.serve.pictures import Pictures
 from flowdsl.serve.refusal import Refusal, stopping
@@ -186,9 +187,10 @@ class Application:
         return HTMLResponse(page(self._described(), models), headers=headers)
 
     def _described(self) -> dict[str, Any]:
-        """What is served; where tokens are needed it names no flow, as nobody has shown one."""
-        flows = {} if self._access.tokens.required else self._flows.schemas()
-        return openapi(self._paths, flows, __version__)
+        """What is served; where tokens are needed it names no flow and no model, as nobody has shown one."""
+        if self._access.tokens.required:
+            return openapi(self._paths, {}, __version__, guarded=True)
+        return openapi(self._paths, self._flows.schemas(), __version__, self._gateway.routing.names())
 
     async def _health(self, request: Request) -> Response:
         return JSONResponse({"status": "ok"})

@@ -77,6 +77,9 @@ async def edit(request: Request, deployment: str | None) -> Asked:
                     if field not in files:
                         raise Refusal(400, f"Unknown file: {shown(name)}.", param=name, code="unknown_parameter")
                     files[field].append(Blob(await value.read(), value.content_type or ""))
+                elif name.removesuffix("[]") in files:
+                    message = f"Invalid type for {shown(name)}: expected a file of the form, with a file name."
+                    raise Refusal(400, message, param=name, code="invalid_type")
                 else:
                     fields.append((name, value))
     except TimeoutError:

@@ -1,12 +1,12 @@
-"""The gateway's own description: OpenAPI, made of the fields it reads, and a page that shows it without any script."""
+"""The gateway's own description, as OpenAPI, made of the fields it reads."""
 
 from __future__ import annotations
 
-import html
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from flowdsl.serve.fields import FIELDS, FLAG, FORMATS, NEWER, NUMBER, OF_EDITS, TEXT
+from flowdsl.serve.openapi_schemas import ANY_EVENT, JSON, SCHEMAS, content, refusals, said
 
 _TYPES = {TEXT: "string", NUMBER: "integer", FLAG: "boolean"}
 _BOUNDS: Mapping[str, dict[str, Any]] = {
@@ -14,171 +14,157 @@ _BOUNDS: Mapping[str, dict[str, Any]] = {
     "output_compression": {"minimum": 0, "maximum": 100},
     "partial_images": {"minimum": 0, "maximum": 3, "default": 0},
     "response_format": {"enum": [*FORMATS, None]},
+    "model": {"minLength": 1},
     "prompt": {"minLength": 1},
 }
 """What holds for every model; the rest is the model's business."""
 _NEVER_NULL = ("model", "prompt")
-_ERROR = {"$ref": "#/components/schemas/Error"}
+_MOST_PICTURES = 16
+_KEY = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "description": "The same request with the same key is bought once.",
+    "schema": {"type": "string", "minLength": 1, "maxLength": 255},
+}
+_OF_PICTURES = (400, 401, 403, 404, 408, 409, 413, 422, 429, 502, 503, 504)
+"""The statuses of refusals where pictures are bought, or a flow is run, which may buy some."""
 
 
-def openapi(paths: Iterable[str], flows: Mapping[str, dict[str, Any]], version: str) -> dict[str, Any]:
+def openapi(
+    paths: Iterable[str],
+    flows: Mapping[str, dict[str, Any]],
+    version: str,
+    models: Iterable[str] = (),
+    *,
+    guarded: bool = False,
+) -> dict[str, Any]:
     """The OpenAPI document. `paths` are the beginnings of the images APIs, `flows` the schemas of the inputs of flows
-    by id."""
+    by id, `models` those that are served, as far as everybody may know them; `guarded`: requests need a token."""
+    names = sorted(models)
     found: dict[str, Any] = {}
     for path in paths:
-        own = _parameters(path)
-        found[f"{path}/images/generations"] = {
-            "post": _operation("Make pictures.", _json(_fields((), path)), "#/components/schemas/Images", own)
-        }
-        found[f"{path}/images/edits"] = {
-            "post": _operation("Edit pictures.", _form(path), "#/components/schemas/Images", own)
-        }
-    found["/v1/models"] = {"get": _operation("The models that are served.")}
-    for address, said in (
-        ("/flows", "The flows that are served."),
-        ("/healthz", "Whether the process lives."),
-        ("/readyz", "Whether it takes requests."),
-    ):
-        found[address] = {"get": _operation(said)}
+        own = [_KEY, *_deployment(path, names)]
+        for operation, summary, body in (
+            ("generations", "Make pictures.", _generation(path, names)),
+            ("edits", "Edit pictures.", _edit(path, names)),
+        ):
+            made = said("The pictures, or with `stream` their events.", {**content("Images"), **ANY_EVENT})
+            found[f"{path}/images/{operation}"] = {"post": _operation(summary, made, _OF_PICTURES, own, body)}
+    found["/v1/models"] = {"get": _operation("The models that are served.", _list("Model"), (400, 401, 403))}
+    found["/flows"] = {"get": _operation("The flows that are served.", _list("Flow"), (400, 401, 403))}
     for id, schema in flows.items():
-        inputs = {name: each for name, each in schema.items() if name != "$schema"}
-        body = {"type": "object", "properties": {"inputs": inputs}, "additionalProperties": False}
-        found[f"/flows/{id}/runs"] = {"post": _operation(f"Run the flow {id}.", _json(body))}
-    run = [{"name": "id", "in": "path", "required": True, "schema": {"type": "string"}}]
-    found["/runs/{id}"] = {"get": _operation("How a run stands, and its result.", parameters=run)}
-    found["/runs/{id}/events"] = {"get": _operation("The events of a run.", parameters=run)}
-    found["/runs/{id}/cancel"] = {"post": _operation("End a run.", parameters=run)}
+        found[f"/flows/{id}/runs"] = {"post": _run_of(id, schema)}
+    run = [{"name": "id", "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}}]
+    of_run, known = (400, 401, 403, 404), said("The run.", content("Run"))
+    events = said("The events, and at last the result.", ANY_EVENT)
+    found["/runs/{id}"] = {"get": _operation("How a run stands, and its result.", known, of_run, run)}
+    found["/runs/{id}/events"] = {"get": _operation("The events of a run.", events, of_run, run)}
+    found["/runs/{id}/cancel"] = {"post": _operation("End a run.", known, of_run, run)}
+    counts = said("Counts for Prometheus.", {"text/plain": {"schema": {"type": "string"}}})
+    found["/metrics"] = {"get": _operation("Counts of this process.", counts, (400, 401, 403))}
+    for address, summary, statuses in (
+        ("/healthz", "Whether the process lives.", (403,)),
+        ("/readyz", "Whether it takes requests.", (403, 503)),
+    ):
+        lives = _operation(summary, said("It does.", content("Health")), statuses)
+        found[address] = {"get": {**lives, "security": []}}
     return {
         "openapi": "3.1.0",
         "info": {"title": "flowdsl gateway", "version": version},
         "paths": found,
         "components": {
-            "schemas": _SCHEMAS,
-            "securitySchemes": {"bearer": {"type": "http", "scheme": "bearer"}},
+            "schemas": SCHEMAS,
+            "securitySchemes": {
+                "bearer": {"type": "http", "scheme": "bearer"},
+                "key": {"type": "apiKey", "in": "header", "name": "api-key"},
+            },
         },
-        "security": [{"bearer": []}, {}],
+        "security": [{"bearer": []}, {"key": []}] if guarded else [],
     }
 
 
-def _fields(extra: Iterable[str], path: str) -> dict[str, Any]:
-    fields = {**FIELDS, **NEWER, **{name: OF_EDITS[name] for name in extra}}
+def _run_of(id: str, schema: Mapping[str, Any]) -> dict[str, Any]:
+    """What runs a flow."""
+    inputs = {name: each for name, each in schema.items() if name != "$schema"}
+    body = {"type": "object", "properties": {"inputs": inputs}, "additionalProperties": False}
+    needed = bool(inputs.get("required"))
+    if needed:
+        body["required"] = ["inputs"]
+    done = said("The result; with `Accept: text/event-stream` the events.", {**content("Run"), **ANY_EVENT})
+    found = _operation(f"Run the flow {id}.", done, (*_OF_PICTURES, 500), [_KEY], {JSON: {"schema": body}})
+    found["requestBody"]["required"] = needed
+    found["responses"]["202"] = said("With `Prefer: respond-async`: the run, which goes on.", content("Run"))
+    return found
+
+
+def _fields(path: str, names: list[str], *, is_edit: bool = False, is_form: bool = False) -> dict[str, Any]:
+    """The schema of the fields of a request. A form has no null."""
+    fields = {**FIELDS, **NEWER, **(OF_EDITS if is_edit else {})}
     if "{deployment}" in path:
         fields.pop("model")
-    properties = {
-        name: {"type": _TYPES[kind] if name in _NEVER_NULL else [_TYPES[kind], "null"], **_BOUNDS.get(name, {})}
-        for name, kind in fields.items()
-    }
+    properties: dict[str, Any] = {}
+    for name, kind in fields.items():
+        bounds = _BOUNDS.get(name, {})
+        if is_form and "enum" in bounds:
+            bounds = {"enum": [each for each in bounds["enum"] if each is not None]}
+        one = name in _NEVER_NULL or is_form
+        properties[name] = {"type": _TYPES[kind] if one else [_TYPES[kind], "null"], **bounds}
+    if "model" in properties and names:
+        properties["model"] = _one_of(names)
     required = [name for name in _NEVER_NULL if name in fields]
     return {"type": "object", "properties": properties, "required": required, "additionalProperties": False}
 
 
-def _form(path: str) -> dict[str, Any]:
-    schema = _fields(OF_EDITS, path)
-    file = {"type": "string", "contentMediaType": "image/png"}
-    properties = {name: {**each, "type": each["type"]} for name, each in schema["properties"].items()}
-    files = {"image": {"type": "array", "items": file, "minItems": 1, "maxItems": 16}, "mask": file}
-    whole = {**schema, "properties": {**properties, **files}, "required": [*schema["required"], "image"]}
-    return {"required": True, "content": {"multipart/form-data": {"schema": whole}}}
+def _one_of(names: list[str]) -> dict[str, Any]:
+    """The schema of a model: those that are listed, and what else the services have."""
+    return {"anyOf": [{"type": "string", "enum": names}, {"type": "string", "minLength": 1}]}
 
 
-def _json(schema: dict[str, Any]) -> dict[str, Any]:
-    return {"required": True, "content": {"application/json": {"schema": schema}}}
+def _generation(path: str, names: list[str]) -> dict[str, Any]:
+    return {JSON: {"schema": _fields(path, names)}}
 
 
-def _parameters(path: str) -> list[dict[str, Any]]:
+def _edit(path: str, names: list[str]) -> dict[str, Any]:
+    """Pictures come as files of a form, or as addresses in JSON."""
+    link = {
+        "type": "object",
+        "properties": {"image_url": {"type": "string", "pattern": "^(https?://|data:image/)"}},
+        "required": ["image_url"],
+        "additionalProperties": False,
+    }
+    file = {"type": "string", "format": "binary"}
+    own = {"type": "array", "minItems": 1, "maxItems": _MOST_PICTURES}
+    found = {}
+    for kind, name, each in (("multipart/form-data", "image", file), (JSON, "images", link)):
+        schema = _fields(path, names, is_edit=True, is_form=kind != JSON)
+        schema["properties"] |= {name: {**own, "items": each}, "mask": each}
+        schema["required"].append(name)
+        found[kind] = {"schema": schema}
+    return found
+
+
+def _deployment(path: str, names: list[str]) -> list[dict[str, Any]]:
     if "{deployment}" not in path:
         return []
-    return [{"name": "deployment", "in": "path", "required": True, "schema": {"type": "string"}}]
+    schema = _one_of(names) if names else {"type": "string", "minLength": 1}
+    return [{"name": "deployment", "in": "path", "required": True, "schema": schema}]
+
+
+def _list(name: str) -> dict[str, Any]:
+    items = {"type": "array", "items": {"$ref": f"#/components/schemas/{name}"}}
+    properties = {"object": {"const": "list"}, "data": items}
+    schema = {"type": "object", "required": ["object", "data"], "properties": properties}
+    return said("The list.", {JSON: {"schema": schema}})
 
 
 def _operation(
-    said: str,
-    body: dict[str, Any] | None = None,
-    gives: str | None = None,
+    summary: str,
+    done: dict[str, Any],
+    statuses: Iterable[int],
     parameters: list[dict[str, Any]] | None = None,
+    body: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
-    schema = {"$ref": gives} if gives else {"type": "object"}
-    refused = {"description": "A refusal.", "content": {"application/json": {"schema": _ERROR}}}
-    found: dict[str, Any] = {
-        "summary": said,
-        "responses": {
-            "200": {"description": "Done.", "content": {"application/json": {"schema": schema}}},
-            "default": refused,
-        },
-    }
+    found: dict[str, Any] = {"summary": summary, "responses": {"200": done, **refusals(statuses)}}
     if parameters:
         found["parameters"] = parameters
-    return found if body is None else {**found, "requestBody": body}
-
-
-_SCHEMAS: dict[str, Any] = {
-    "Images": {
-        "type": "object",
-        "required": ["created", "data"],
-        "properties": {
-            "created": {"type": "integer"},
-            "data": {
-                "type": "array",
-                "items": {
-                    "type": "object",
-                    "properties": {name: {"type": "string"} for name in ("url", "b64_json", "revised_prompt")},
-                },
-            },
-            "usage": {"type": "object"},
-        },
-    },
-    "Error": {
-        "type": "object",
-        "required": ["error"],
-        "properties": {
-            "error": {
-                "type": "object",
-                "required": ["message", "type", "param", "code"],
-                "properties": {
-                    "message": {"type": "string"},
-                    "type": {"type": "string"},
-                    "param": {"type": ["string", "null"]},
-                    "code": {"type": ["string", "null"]},
-                    "charge_possible": {"type": "boolean"},
-                },
-            }
-        },
-    },
-}
-
-
-def page(described: Mapping[str, Any], models: Iterable[str]) -> str:
-    """The description as a page, which loads nothing."""
-    rows = "".join(_rows(described))
-    names = "".join(f"<li><code>{html.escape(name)}</code></li>" for name in models)
-    return (
-        "<!doctype html><html lang=en><meta charset=utf-8><title>flowdsl gateway</title>"
-        "<style>body{font:16px system-ui;max-width:60rem;margin:2rem auto;padding:0 1rem}"
-        "td{padding:.2rem .8rem .2rem 0;vertical-align:top}"
-        "code{background:#8882;padding:0 .2em}summary{cursor:pointer}</style>"
-        f"<h1>flowdsl gateway</h1><p>Version {html.escape(described['info']['version'])}. The same for programs: "
-        f'<a href="/openapi.json">openapi.json</a>.</p><h2>Addresses</h2>{rows}<h2>Models</h2><ul>{names}</ul>'
-    )
-
-
-def _rows(described: Mapping[str, Any]) -> Iterator[str]:
-    for path, methods in described["paths"].items():
-        for method, operation in methods.items():
-            head = f"<code>{method.upper()} {html.escape(path)}</code> {html.escape(operation['summary'])}"
-            content = operation.get("requestBody", {}).get("content", {})
-            fields = "".join(
-                f"<tr><td><code>{html.escape(name)}</code><td>{html.escape(_said(each))}"
-                for kind in content.values()
-                for name, each in kind["schema"]["properties"].items()
-            )
-            yield f"<details><summary>{head}</summary><table>{fields}</table></details>"
-
-
-def _said(schema: Mapping[str, Any]) -> str:
-    kinds = schema.get("type", "any")
-    words = [" or ".join(kinds) if isinstance(kinds, list) else str(kinds)]
-    if "minimum" in schema:
-        words.append(f"from {schema['minimum']} to {schema.get('maximum', '…')}")
-    if "enum" in schema:
-        words.append("one of " + ", ".join(str(each) for each in schema["enum"] if each is not None))
-    return ", ".join(words)
+    return found if body is None else {**found, "requestBody": {"required": True, "content": body}}

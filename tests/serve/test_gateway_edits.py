@@ -79,11 +79,12 @@ def test_an_address_of_this_machine_or_its_network_is_refused(gateway: Running, 
         ([], {"prompt": "A kite", "model": MODEL}, "image"),
         ([("image", ("a.png", b"no picture"))], {"prompt": "A kite", "model": MODEL}, "image"),
         ([("picture", ("a.png", b"\x89PNG"))], {"prompt": "A kite", "model": MODEL}, "picture"),
+        ([("image", (None, "a.png"))], {"prompt": "A kite", "model": MODEL}, "image"),
         ([("image", ("a.png", picture()))], {"prompt": "A kite", "model": MODEL, "n": "two"}, "n"),
         ([("image", ("a.png", picture()))], {"model": MODEL}, "prompt"),
         ([("image[]", ("a.png", picture()))] * 17, {"prompt": "A kite", "model": MODEL}, "image"),
     ],
-    ids=["no picture", "another file", "another name", "a word for n", "no prompt", "seventeen"],
+    ids=["no picture", "another file", "another name", "a text", "a word for n", "no prompt", "seventeen"],
 )
 def test_a_form_that_cannot_be_is_refused_with_its_field(
     gateway: Running, files: Any, data: dict[str, str], param: str
