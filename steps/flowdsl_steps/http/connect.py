@@ -180,7 +180,7 @@ async def _first(addresses: list[_Address]) -> socket.socket:
 
 
 async def _dialled(address: _Address) -> socket.socket:
-    sock = socket.socket(address[0], socket.SOCK_STREAM)
+    sock = socket.socket(address[0], socket.SOCK_STREAM, socket.IPPROTO_TCP)  # else Nagle's stays on
     try:
         sock.setblocking(False)
         await asyncio.get_running_loop().sock_connect(sock, address[1])
