@@ -26,6 +26,7 @@ from flowdsl.serve.pictures import Pictures
 from flowdsl.serve.routes import Routing
 from flowdsl.serve.server import Server
 from flowdsl.serve.tokens import Tokens
+from flowdsl.settings.said_tokens import SaidToken
 
 if TYPE_CHECKING:
     from flowdsl.journal.journal import Journal
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
 class Parts(NamedTuple):
     """What a gateway is made of. `paths` are those of the application, `state` is the folder that its processes
     share, `parent` a descriptor at whose end the gateway ends as well, `question`
-    what is asked before an agent runs a flow."""
+    what is asked before an agent runs a flow, `tokens` what settings say of tokens."""
 
     environment: Environment
     routing: Routing
@@ -49,6 +50,7 @@ class Parts(NamedTuple):
     tell: Log = lambda text: None
     parent: int | None = None
     question: Callable[[Flow, Mapping[str, Any]], str | None] = lambda flow, inputs: None
+    tokens: Mapping[str, SaidToken] = MappingProxyType({})
 
     @property
     def is_worker(self) -> bool:
@@ -67,7 +69,7 @@ async def serve(parts: Parts, sock: socket.socket, on_ready: Callable[[Server], 
     if not isinstance(images, str):
         raise UsageError("a gateway serves pictures from a folder: Storage(images=…) of its environment names one")
     pictures = Pictures(Path(images).absolute() / ORIGINALS, parts.state, parts.public_url)  # noqa: ASYNC240  nothing is served yet
-    access = Access(Tokens(parts.state), parts.journal)
+    access = Access(Tokens(parts.state, said=parts.tokens), parts.journal)
     async with parts.environment, AsyncExitStack() as stack:
         gateway = Gateway(parts.environment, parts.routing)
         flows = FlowAddresses(FlowRuns(parts.flows, gateway), access, pictures)

@@ -33,7 +33,7 @@ _SHARED = (
     "models",
     "policy",
 )
-_KEYS = (*_SHARED, "env", "kv", "serve", "routes", *REPORTED)
+_KEYS = (*_SHARED, "env", "kv", "serve", "routes", "tokens", *REPORTED)
 _USER_KEYS = (*_SHARED, "allow_endpoints")
 Settings = tuple[str, dict[str, Any]]
 """Path and content of a settings file."""

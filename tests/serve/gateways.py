@@ -87,7 +87,7 @@ def running_gateway(
         log: list[str] = []
         flows = {id: environment.load(path) for id, path in said.flows.items()}
         own: dict[str, Any] = {"log": log.append, "question": lambda *run: question}
-        parts = Parts(environment, found, journal, folder / "state", PATHS, flows, **own)
+        parts = Parts(environment, found, journal, folder / "state", PATHS, flows, tokens=said.tokens, **own)
         ready, servers = threading.Event(), list[Server]()
 
         def on_ready(server: Server) -> None:
