@@ -149,6 +149,7 @@ def _check(environment: Environment, said: Serving, settings: Settings | None) -
     """Checks the settings; gives the exit code."""
     from flowdsl.diagnostics import render
     from flowdsl.serve.routing import check_tokens, routing
+    from flowdsl.serve.served import served
     from flowdsl.serve.tokens import Tokens
     from flowdsl.source import Source
 
@@ -156,10 +157,8 @@ def _check(environment: Environment, said: Serving, settings: Settings | None) -
     if findings:
         sys.stderr.write(f"{render(findings)}\n")
     found = routing(environment, said, _show)
-    check_tokens(said, found)
-    models = found.names()
-    for path in said.flows.values():
-        environment.load(path)
+    flows = served(environment, said)
+    check_tokens(said, found, flows)
     if said.is_configured:
         _warn_of_needs(environment, found, settings)
     tokens = Tokens(_state(settings), said=said.tokens)
@@ -173,10 +172,14 @@ def _check(environment: Environment, said: Serving, settings: Settings | None) -
                 f"tokens create {name}` makes a new one\n"
             )
     where = "no settings file" if settings is None else os.path.relpath(settings[0])
-    number = "1 model" if len(models) == 1 else f"{len(models)} models"
-    flows = "" if not said.flows else f" and {len(said.flows)} flow{'' if len(said.flows) == 1 else 's'}"
-    print(f"{where}: {number}{flows} to serve{'' if said.is_configured else ', by the simulator'}")
+    models = _counted(len(found.names()), "model")
+    more = f" and {_counted(len(flows), 'flow')}" if flows else ""
+    print(f"{where}: {models}{more} to serve{'' if said.is_configured else ', by the simulator'}")
     return 1 if any(finding.severity == "error" for finding in findings) else 0
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 def _warn_of_needs(environment: Environment, found: Routing, settings: Settings | None) -> None:
@@ -211,6 +214,7 @@ def _serve(
     from flowdsl.serve.assembled import Parts, serve
     from flowdsl.serve.hosts import is_loopback
     from flowdsl.serve.routing import check_tokens, routing
+    from flowdsl.serve.served import served
     from flowdsl.serve.server import listener
     from flowdsl.serve.tokens import Tokens
 
@@ -223,7 +227,8 @@ def _serve(
         )
     given = inherited()
     found = routing(environment, said, _show if given is None else None)
-    check_tokens(said, found)
+    flows = served(environment, said)
+    check_tokens(said, found, flows)
     journal = stack.enter_context(Journal(state, simulated=simulated))
     journal.budget = budget_of(_NAME, journal, settings)
     number = options.port if options.port is not None else said.port if said.port is not None else PORT
@@ -234,7 +239,6 @@ def _serve(
         shown = sock.getsockname()[1]
         ready = lambda: _announce(host, shown, simulated=simulated)  # noqa: E731
         return supervise(sock, options.workers, options.argv, ready)
-    flows = {id: environment.load(path).prepare() for id, path in said.flows.items()}
     named = settings if options.config is not None else None
 
     def question(flow: Flow, inputs: Mapping[str, Any]) -> str | None:
@@ -246,7 +250,7 @@ def _serve(
         journal=journal,
         state=state,
         paths=PATHS,
-        flows=flows,
+        flows={id: flow.prepare() for id, flow in flows.items()},
         public_url=said.public_url,
         proxy_headers=options.proxy_headers,
         log=_log(options, stack),

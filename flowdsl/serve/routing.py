@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import TYPE_CHECKING
 
 from flowdsl.diagnostics import Diagnostic
@@ -42,16 +42,16 @@ def routing(environment: Environment, said: Serving, tell: Tell | None = None) -
     return Routes({name: reader.route(name) for name in said.routes})
 
 
-def check_tokens(said: Serving, served: Routing) -> None:
-    """Looks at the names that `[tokens]` speaks of.
+def check_tokens(said: Serving, served: Routing, flows: Collection[str]) -> None:
+    """Looks at the names that `[tokens]` speaks of; `flows` are the ids of those that are served.
 
     Raises:
         UsageError: a token is for a model or a flow that is not served.
     """
     for token, each in said.tokens.items():
         for number, name in enumerate(each.models or ()):
-            if served.route(name) is None and name not in said.flows:
-                near = nearest(name, [*served.names(), *said.flows])
+            if served.route(name) is None and name not in flows:
+                near = nearest(name, [*served.names(), *flows])
                 hint = f"did you mean `{near}`?" if near else "write a name of `[routes]`, a model or the id of a flow"
                 at = ("tokens", token, "models", number)
                 raise mistake(said.path, at, f"no model and no flow `{name}` is served", hint)
