@@ -151,6 +151,7 @@ def _is_literal(name: str, value: Any) -> bool:
 
 def _refusal(found: Diagnostic, lines: dict[int, str]) -> Refusal:
     field = _field(found.span, lines)
+    found = found.hidden()  # of a key that somebody put there by mistake
     message = f"{found.message}: {found.hint}" if found.hint else found.message
     return Refusal(400, message, param=field, code=code_of(found.code))
 
