@@ -14,8 +14,10 @@ from flowdsl.cli.arguments import Parser, add_allow_endpoint, add_as_of, count, 
 from flowdsl.cli.overwriting import check_written_over
 from flowdsl.cli.ready_flow import IMAGES
 from flowdsl.errors import UsageError
+from flowdsl.settings.serving_keys import NO_TLS, names_certificate
 
 if TYPE_CHECKING:
+    from flowdsl.diagnostics import Diagnostic
     from flowdsl.environment import Environment
     from flowdsl.environment.flow import Flow
     from flowdsl.serve.routes import Routing
@@ -45,6 +47,7 @@ _NEEDED = ("starlette", "uvicorn", "httptools", "python_multipart")
 def main(arguments: Sequence[str]) -> int:
     """The exit code: 0 after Ctrl-C or SIGTERM, or when --check finds nothing; 1 when it finds a mistake, 2 for what
     cannot be served, 4 when something that was begun did not end."""
+    _refuse_certificates(arguments)
     options = parser().parse(arguments)
     options.argv = arguments
     _require_extra()
@@ -57,7 +60,7 @@ def main(arguments: Sequence[str]) -> int:
     said = serving(settings)
     simulated = options.simulate or not said.is_configured
     with ExitStack() as stack:
-        environment = _environment(options, simulated, stack)
+        environment = _environment(options, simulated, settings, stack)
         if options.check:
             return _check(environment, said, settings)
         return _serve(options, environment, said, settings, stack, simulated=simulated)
@@ -88,6 +91,14 @@ def parser() -> Parser:
     return parser
 
 
+def _refuse_certificates(arguments: Sequence[str]) -> None:
+    """Says where TLS ends to who looks for an option for it, by any of the names that servers have for it."""
+    for each in arguments:
+        name = each.partition("=")[0]
+        if name.startswith("--") and names_certificate(name.removeprefix("--")):
+            raise UsageError(f"{name}: {NO_TLS}")
+
+
 def _require_extra() -> None:
     from importlib.util import find_spec
 
@@ -102,7 +113,7 @@ def _settings(config: str | None) -> Settings | None:
     return project_file(_NAME) if config is None else named_file(config)
 
 
-def _environment(options: Namespace, simulated: bool, stack: ExitStack) -> Environment:
+def _environment(options: Namespace, simulated: bool, settings: Settings | None, stack: ExitStack) -> Environment:
     """What the requests run in: with the services of the project, or with simulators in their place."""
     from flowdsl.cli.variables import stored_values, variables
     from flowdsl.environment import Environment
@@ -113,7 +124,7 @@ def _environment(options: Namespace, simulated: bool, stack: ExitStack) -> Envir
 
     overrides: dict[str, dict[str, Any]] = {name: {} for name in provider_names()}
     source = Source("", options.config or _NAME)
-    host: dict[str, Any] = {"env": variables(source, ()), "kv": stored_values(source, ())}
+    host: dict[str, Any] = {"env": variables(source, (), settings), "kv": stored_values(source, (), settings)}
     given: dict[str, Any] = {
         "settings": options.config or PROJECT_FILE,
         "storage": Storage(images=Path(options.out or IMAGES).absolute()),
@@ -137,20 +148,22 @@ def _environment(options: Namespace, simulated: bool, stack: ExitStack) -> Envir
 def _check(environment: Environment, said: Serving, settings: Settings | None) -> int:
     """Checks the settings; gives the exit code."""
     from flowdsl.diagnostics import render
-    from flowdsl.serve.routing import routing
+    from flowdsl.serve.routing import check_tokens, routing
+    from flowdsl.serve.served import served
     from flowdsl.serve.tokens import Tokens
     from flowdsl.source import Source
 
     findings = environment.settings_for(Source("", _NAME)).findings
     if findings:
         sys.stderr.write(f"{render(findings)}\n")
-    found = routing(environment, said)
-    models = found.names()
-    for path in said.flows.values():
-        environment.load(path)
+    found = routing(environment, said, _show)
+    flows = served(environment, said)
+    check_tokens(said, found, flows)
     if said.is_configured:
         _warn_of_needs(environment, found, settings)
-    tokens = Tokens(_state(settings))
+    tokens = Tokens(_state(settings), said=said.tokens)
+    for name in sorted(said.tokens.keys() - {token.name for token in tokens.all()}):
+        sys.stderr.write(f"flowdsl: warning: there is no token `{name}` yet: `flowdsl tokens create {name}` makes it\n")
     for token in tokens.all():
         if tokens.is_over(token):
             name = token.name
@@ -159,10 +172,14 @@ def _check(environment: Environment, said: Serving, settings: Settings | None) -
                 f"tokens create {name}` makes a new one\n"
             )
     where = "no settings file" if settings is None else os.path.relpath(settings[0])
-    number = "1 model" if len(models) == 1 else f"{len(models)} models"
-    flows = "" if not said.flows else f" and {len(said.flows)} flow{'' if len(said.flows) == 1 else 's'}"
-    print(f"{where}: {number}{flows} to serve{'' if said.is_configured else ', by the simulator'}")
+    models = _counted(len(found.names()), "model")
+    more = f" and {_counted(len(flows), 'flow')}" if flows else ""
+    print(f"{where}: {models}{more} to serve{'' if said.is_configured else ', by the simulator'}")
     return 1 if any(finding.severity == "error" for finding in findings) else 0
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 def _warn_of_needs(environment: Environment, found: Routing, settings: Settings | None) -> None:
@@ -197,7 +214,8 @@ def _serve(
     from flowdsl.journal.journal import Journal
     from flowdsl.serve.assembled import Parts, serve
     from flowdsl.serve.hosts import is_loopback
-    from flowdsl.serve.routing import routing
+    from flowdsl.serve.routing import check_tokens, routing
+    from flowdsl.serve.served import served
     from flowdsl.serve.server import listener
     from flowdsl.serve.tokens import Tokens
 
@@ -208,11 +226,13 @@ def _serve(
             f"on `{host}` everybody who reaches the port could spend your money: a gateway without tokens listens on "
             f"this machine alone, `--host {HOST}`; `flowdsl tokens create NAME` makes a token"
         )
-    found = routing(environment, said)
+    given = inherited()
+    found = routing(environment, said, _show if given is None else None)
+    flows = served(environment, said)
+    check_tokens(said, found, flows)
     journal = stack.enter_context(Journal(state, simulated=simulated))
     journal.budget = budget_of(_NAME, journal, settings)
     number = options.port if options.port is not None else said.port if said.port is not None else PORT
-    given = inherited()
     if not simulated and given is None:
         _warn_of_needs(environment, found, settings)
     sock = stack.enter_context(listener(host, number) if given is None else given[0])
@@ -220,7 +240,6 @@ def _serve(
         shown = sock.getsockname()[1]
         ready = lambda: _announce(host, shown, simulated=simulated)  # noqa: E731
         return supervise(sock, options.workers, options.argv, ready)
-    flows = {id: environment.load(path).prepare() for id, path in said.flows.items()}
     named = settings if options.config is not None else None
 
     def question(flow: Flow, inputs: Mapping[str, Any]) -> str | None:
@@ -232,7 +251,7 @@ def _serve(
         journal=journal,
         state=state,
         paths=PATHS,
-        flows=flows,
+        flows={id: flow.prepare() for id, flow in flows.items()},
         public_url=said.public_url,
         proxy_headers=options.proxy_headers,
         log=_log(options, stack),
@@ -240,8 +259,15 @@ def _serve(
         parent=None if given is None else given[1],
         question=question,
         given=lambda flow: {} if options.config is not None else served_arguments(options, flow),
+        tokens=said.tokens,
     )
     return _account(asyncio.run(serve(parts, sock, lambda server: _announce(host, server.port, simulated=simulated))))
+
+
+def _show(finding: Diagnostic) -> None:
+    from flowdsl.diagnostics import render
+
+    sys.stderr.write(f"{render([finding])}\n")
 
 
 def _tell(text: str) -> None:

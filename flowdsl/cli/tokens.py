@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from argparse import Namespace
 from collections.abc import Sequence
@@ -10,7 +11,7 @@ from time import localtime, strftime
 from typing import TYPE_CHECKING
 
 from flowdsl.cli.arguments import Parser, count, file_name, flag, usd
-from flowdsl.cli.journaled import state_of, sum_of
+from flowdsl.cli.journaled import sum_of
 from flowdsl.cli.streams import stdout_at_stake
 from flowdsl.errors import UsageError
 from flowdsl.nearest import nearest
@@ -42,9 +43,17 @@ def main(arguments: Sequence[str]) -> int:
     given = [each for each in ("models", "per_minute", "usd_per_day", "days") if getattr(options, each) is not None]
     if action != "create" and given:
         raise UsageError(f"--{given[0].replace('_', '-')} goes with `flowdsl tokens create`")
+    from flowdsl.journal.place import state_folder
     from flowdsl.serve.tokens import Tokens
+    from flowdsl.settings.files import named_file, project_file
+    from flowdsl.settings.said_tokens import said_tokens
 
-    tokens = Tokens(state_of(options.config or "<tokens>"))
+    settings = project_file("<tokens>") if options.config is None else named_file(options.config)
+    state = state_folder(os.environ, None if settings is None else settings[0])
+    said = {}
+    if settings is not None and action == "list":  # one can be revoked whatever is wrong with settings
+        said = said_tokens(settings[0], settings[1].get("tokens"))
+    tokens = Tokens(state, said=said)
     if action == "create":
         return _create(tokens, options)
     if action == "revoke":
@@ -112,7 +121,7 @@ def _list(tokens: Tokens, options: Namespace) -> int:
         over = "over" if tokens.is_over(token) else f"until {_day(token.expires)}" if token.expires else ""
         rate = f"{token.per_minute} a minute" if token.per_minute else ""
         money = f"{sum_of(token.usd_per_day)} a day" if token.usd_per_day else ""
-        models = ", ".join(token.models or ("all models",))
+        models = "all models" if token.models is None else ", ".join(token.models or ("no model",))
         facts = filter(None, (f"made {_day(token.created)}", over, models, rate, money))
         print(f"{token.name}: {'; '.join(facts)}")
     return 0

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from flowdsl.environment import Environment
 from flowdsl.errors import UsageError
 from flowdsl.host import Host
-from flowdsl.settings.files import project_file
+from flowdsl.settings.files import Settings, project_file
 
 if TYPE_CHECKING:
     from datetime import date
@@ -23,9 +23,10 @@ if TYPE_CHECKING:
 _NAME = r"[A-Za-z_]\w*"
 
 
-def variables(source: Source, named: Iterable[str] = ()) -> frozenset[str]:
+def variables(source: Source, named: Iterable[str] = (), project: Settings | None = None) -> frozenset[str]:
     """The names of the variables that the templates of a flow may read. A host application says so itself, in
-    `Host(env=…)`: to it a file in the tree of the flow opens nothing.
+    `Host(env=…)`: to it a file in the tree of the flow opens nothing. `project`: the settings that are named in place
+    of the project's own.
 
     Raises:
         UsageError: a name that is none, or that of a secret, which `secret('NAME')` reads and hides.
@@ -33,7 +34,7 @@ def variables(source: Source, named: Iterable[str] = ()) -> frozenset[str]:
     found = list(named)
     for name in found:
         _check("--env", name)
-    settings = project_file(source.path)
+    settings = project or project_file(source.path)
     if settings is not None and "env" in settings[1]:
         where, content = settings
         if not isinstance(content["env"], list):
@@ -44,14 +45,16 @@ def variables(source: Source, named: Iterable[str] = ()) -> frozenset[str]:
     return frozenset(found)
 
 
-def stored_values(source: Source, given: Iterable[tuple[str, str]] = ()) -> dict[str, Any]:
+def stored_values(
+    source: Source, given: Iterable[tuple[str, str]] = (), project: Settings | None = None
+) -> dict[str, Any]:
     """The values that `kv('NAME')` gives to the templates of a flow: those of `[kv]` in flowdsl.toml, and before them
-    the pairs of `--kv`. A host application gives its own, in `Host(kv=…)`.
+    the pairs of `--kv`. A host application gives its own, in `Host(kv=…)`. `project`: as in `variables`.
 
     Raises:
         UsageError: `kv` is no table.
     """
-    settings = project_file(source.path)
+    settings = project or project_file(source.path)
     found: Any = {} if settings is None else settings[1].get("kv", {})
     if not isinstance(found, dict):
         raise UsageError(f"{settings[0] if settings else ''}: kv must be a table of names and values: `[kv]`")

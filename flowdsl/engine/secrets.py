@@ -31,6 +31,7 @@ SHORTEST = 2
 LEAST_NUMBER = 1000
 """A smaller number is not taken for a secret whose mark was lost."""
 _LONGEST_KEY = 512
+_ASCII = 128
 
 
 class Secrets:
@@ -228,6 +229,7 @@ def _spelt_out(secret: str, raw: bytes) -> Iterator[str]:
     """A key with each of its characters encoded, or each that is neither a letter nor a digit, as few write it."""
     for percent in ("%{:02X}", "%{:02x}"):
         yield "".join(map(percent.format, raw))
+        yield "".join(chr(byte) if chr(byte).isalnum() and byte < _ASCII else percent.format(byte) for byte in raw)
     for escape in ("\\u{:04x}", "\\u{:04X}"):
         yield "".join(escape.format(ord(char)) for char in secret)
     for entity in ("&#x{:X};", "&#x{:x};", "&#{};"):

@@ -33,7 +33,7 @@ _OPEN = frozenset({"true", "false", "null", "~"})
 _MAYBE_A_KEY = re.compile(r"(?=\S*\d)(?=\S*[A-Za-z])[\w.~+/=-]{12,}")
 _LOOKS_LIKE_A_KEY = re.compile(
     r"(?<![\w-])(?:"
-    r"(?:sk|sess|xai|gsk|glpat)-[\w-]{6,}"
+    r"(?:sk|sess|xai|gsk|glpat)(?:-|%2[dD])(?:[\w-]|%2[dD]){6,}"
     r"|(?:ghp|gho|ghs|ghu|github_pat|hf|r8|gsk|sk|rk|pk)_\w{16,}|xox[a-z]-[\w-]{10,}"
     r"|fdsl-[0-9a-f]{12}-[\w-]{16,}"
     r"|AKIA[0-9A-Z]{12,}|AIza[\w-]{20,}|eyJ[\w-]{10,4000}+\.[\w-]+(?:\.[\w-]+)?"

@@ -71,13 +71,13 @@ class Access:
     def check_model(self, token: Token | None, model: str) -> None:
         """Raises a Refusal for a model that a token is not for."""
         if token is not None and not token.may_use(model):
-            message = f"This token is not for the model '{model}'; it is for {', '.join(token.models or ())}."
+            message = f"This token is not for the model '{model}'; it is for {_names(token)}."
             raise Refusal(403, message, param="model", code="model_not_allowed", headers={"x-should-retry": "false"})
 
     def check_flow(self, token: Token | None, id: str) -> None:
         """Raises a Refusal for a flow that a token is not for: it may use any model."""
         if token is not None and not token.may_use(id):
-            message = f"This token is not for the flow '{id}'; it is for {', '.join(token.models or ())}."
+            message = f"This token is not for the flow '{id}'; it is for {_names(token)}."
             raise Refusal(403, message, param="id", code="flow_not_allowed", headers={"x-should-retry": "false"})
 
     def journal(self, token: Token | None) -> Journal:
@@ -88,6 +88,10 @@ class Access:
         who = f"{_KEPT_AS}{token.name}"
         own.budget = OwnBudget(own.database, who, token.usd_per_day, self._journal.budget)
         return own
+
+
+def _names(token: Token) -> str:
+    return ", ".join(token.models or ("none",))
 
 
 def _presented(request: Request) -> str:

@@ -26,6 +26,7 @@ from flowdsl.serve.pictures import Pictures
 from flowdsl.serve.routes import Routing
 from flowdsl.serve.server import Server
 from flowdsl.serve.tokens import Tokens
+from flowdsl.settings.said_tokens import SaidToken
 
 if TYPE_CHECKING:
     from flowdsl.journal.journal import Journal
@@ -35,7 +36,8 @@ if TYPE_CHECKING:
 class Parts(NamedTuple):
     """What a gateway is made of. `paths` are those of the application, `state` is the folder that its processes
     share, `parent` a descriptor at whose end the gateway ends as well, `question`
-    what is asked before an agent runs a flow, `given` what the journal keeps of a run of a flow."""
+    what is asked before an agent runs a flow, `given` what the journal keeps of a run of a flow, `tokens` what settings
+    say of tokens."""
 
     environment: Environment
     routing: Routing
@@ -50,6 +52,7 @@ class Parts(NamedTuple):
     parent: int | None = None
     question: Callable[[Flow, Mapping[str, Any]], str | None] = lambda flow, inputs: None
     given: Given = lambda flow: {}
+    tokens: Mapping[str, SaidToken] = MappingProxyType({})
 
     @property
     def is_worker(self) -> bool:
@@ -70,7 +73,7 @@ async def serve(parts: Parts, sock: socket.socket, on_ready: Callable[[Server], 
     private = [Path(images), Path(parts.environment.storage.output), parts.state]
     folder = Path(images).absolute() / ORIGINALS  # noqa: ASYNC240  nothing is served yet
     pictures = Pictures(folder, parts.state, parts.public_url, private=private)
-    tokens = Tokens(parts.state)
+    tokens = Tokens(parts.state, said=parts.tokens)
     with suppress(UsageError):  # a request will say so
         tokens.all()  # what is there now is needed as long as this process lives
     access = Access(tokens, parts.journal)

@@ -9,7 +9,7 @@ from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 
-from flowdsl.serve.fields import Asked, asked, form_values, json_body, shown
+from flowdsl.serve.fields import Asked, asked, form_values, json_body, param_of, shown
 from flowdsl.serve.refusal import Refusal, all_of
 from flowdsl.values import Blob
 
@@ -75,7 +75,9 @@ async def edit(request: Request, deployment: str | None) -> Asked:
                 if isinstance(value, UploadFile):
                     field = name.removesuffix("[]")
                     if field not in files:
-                        raise Refusal(400, f"Unknown file: {shown(name)}.", param=name, code="unknown_parameter")
+                        raise Refusal(
+                            400, f"Unknown file: {shown(name)}.", param=param_of(name), code="unknown_parameter"
+                        )
                     files[field].append(Blob(await value.read(), value.content_type or ""))
                 elif name.removesuffix("[]") in files:
                     message = f"Invalid type for {shown(name)}: expected a file of the form, with a file name."

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 from flowdsl.nearest import nearest
+from flowdsl.secrets.plain import without_keys
 from flowdsl.serve.refusal import Refusal
 
 TEXT, NUMBER, FLAG = "a string", "an integer", "a boolean"
@@ -41,6 +42,8 @@ OF_EDITS: Mapping[str, str] = {"input_fidelity": TEXT}
 FORMATS = ("url", "b64_json")
 _PYTHON = {TEXT: str, NUMBER: int, FLAG: bool}
 _LONGEST_SHOWN = 60
+_LONGEST_READ = 1000
+_LONGEST_PARAM = 200
 
 
 class Asked(NamedTuple):
@@ -109,16 +112,25 @@ def form_values(fields: Iterable[tuple[str, str]]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for name, text in fields:
         if name in found:
-            raise Refusal(400, f"The field {shown(name)} is there twice.", param=name, code="duplicate_parameter")
+            raise Refusal(
+                400, f"The field {shown(name)} is there twice.", param=param_of(name), code="duplicate_parameter"
+            )
         found[name] = _typed(text, known.get(name, TEXT))
     return found
 
 
 def shown(value: Any) -> str:
-    """A value of a request in a message: no more of it than tells which one is meant."""
+    """A value of a request in a message: no more of it than tells which one is meant, and no key that somebody put
+    there by mistake."""
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    text = without_keys(text[:_LONGEST_READ])
     text = "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text[: _LONGEST_SHOWN + 1])
     return f"'{text[:_LONGEST_SHOWN]}…'" if len(text) > _LONGEST_SHOWN else f"'{text}'"
+
+
+def param_of(name: str) -> str:
+    """The name of a field that there is not, as the `param` of a refusal."""
+    return without_keys(name[:_LONGEST_PARAM])
 
 
 def _typed(text: str, kind: str) -> Any:
@@ -142,7 +154,7 @@ def _mistyped(name: str, value: Any, kind: str) -> Refusal:
 def _unknown(name: str, known: Iterable[str]) -> Refusal:
     near = nearest(name, known)
     hint = f" Did you mean '{near}'?" if near else ""
-    return Refusal(400, f"Unknown parameter: {shown(name)}.{hint}", param=name[:200], code="unknown_parameter")
+    return Refusal(400, f"Unknown parameter: {shown(name)}.{hint}", param=param_of(name), code="unknown_parameter")
 
 
 def _kind(value: Any) -> str:

@@ -13,7 +13,7 @@ from starlette.routing import Route
 from flowdsl.nearest import nearest
 from flowdsl.serve.access import Access
 from flowdsl.serve.bodies import json_object
-from flowdsl.serve.fields import shown
+from flowdsl.serve.fields import param_of, shown
 from flowdsl.serve.flow_runs import FlowRun, FlowRuns
 from flowdsl.serve.headers import NO_STORE, check_room, key_of
 from flowdsl.serve.pictures import Pictures
@@ -67,7 +67,7 @@ class FlowAddresses:
         unknown = next((name for name in body if name != "inputs"), None)
         if unknown is not None:
             message = f"Unknown parameter: {shown(unknown)}. The inputs of the flow stand in 'inputs'."
-            raise Refusal(400, message, param=unknown[:200], code="unknown_parameter")
+            raise Refusal(400, message, param=param_of(unknown), code="unknown_parameter")
         if not isinstance(inputs, dict):
             raise Refusal(400, "'inputs' is an object: name and value.", param="inputs", code="invalid_type")
         check_room(self._runs.in_flight)

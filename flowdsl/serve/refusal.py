@@ -34,8 +34,12 @@ _CLIENTS = frozenset({400, 404, 413, 422})
 """What a service may say of the request itself. Its 401 and 403 are of the gateway's own key."""
 _OF_INPUTS = frozenset({"invalid-input", "missing-input", "undefined-input"})
 _OF_GATEWAY = frozenset(
-    {"unknown-price", "service-not-configured", "secret-not-set", "misplaced-key", "unusable-certificate"}
+    {
+        *("unknown-price", "service-not-configured", "unknown-provider", "secret-not-set", "transport-failed"),
+        *("invalid-key", "key-not-sent", "invalid-endpoint", "invalid-certificate"),
+    }
 )
+"""What is wrong with the gateway's own settings, whatever a request asks for."""
 
 
 class Refusal(Exception):

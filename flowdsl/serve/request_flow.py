@@ -45,6 +45,11 @@ class RequestFlow(NamedTuple):
         """The field that an error of a run stands at."""
         return None if error.span is None or error.step is None else _field(error.span, self.lines)
 
+    def doubts(self, field: str) -> list[Diagnostic]:
+        """The warnings that stand at a field."""
+        found = self.flow.diagnostics
+        return [each for each in found if each.severity == "warning" and _field(each.span, self.lines) == field]
+
 
 class RequestFlows:
     """The flows of requests. Those of equal fields are one, which is checked once."""
@@ -146,6 +151,7 @@ def _is_literal(name: str, value: Any) -> bool:
 
 def _refusal(found: Diagnostic, lines: dict[int, str]) -> Refusal:
     field = _field(found.span, lines)
+    found = found.hidden()  # of a key that somebody put there by mistake
     message = f"{found.message}: {found.hint}" if found.hint else found.message
     return Refusal(400, message, param=field, code=code_of(found.code))
 

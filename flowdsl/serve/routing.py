@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import TYPE_CHECKING
 
+from flowdsl.diagnostics import Diagnostic
 from flowdsl.environment import Environment
 from flowdsl.environment.picture_steps import makes_pictures, picture_step
 from flowdsl.errors import UsageError
@@ -14,7 +15,7 @@ from flowdsl.serve.fields import Asked
 from flowdsl.serve.request_flow import NAME, RequestFlows
 from flowdsl.serve.routes import Catalogued, Route, Routes, Routing, Target
 from flowdsl.services import provider, provider_words
-from flowdsl.settings.mistakes import mistake
+from flowdsl.settings.mistakes import mistake, place
 from flowdsl.source import Source
 from flowdsl.step.provider import models_of
 
@@ -22,10 +23,14 @@ if TYPE_CHECKING:
     from flowdsl.settings.layers import InForce
     from flowdsl.settings.routes import Named, SaidRoute
     from flowdsl.settings.serving import Serving
+    from flowdsl.settings.toml_places import Path
+
+Tell = Callable[[Diagnostic], None]
 
 
-def routing(environment: Environment, said: Serving) -> Routing:
-    """Who makes the pictures of which model.
+def routing(environment: Environment, said: Serving, tell: Tell | None = None) -> Routing:
+    """Who makes the pictures of which model. `tell` is told of what is doubtful: a model that nobody knows, or one that
+    is shut down soon.
 
     Raises:
         UsageError: a route that leads nowhere, to itself, or to a model that the service does not have.
@@ -33,8 +38,23 @@ def routing(environment: Environment, said: Serving) -> Routing:
     settings = environment.settings_for(Source("", NAME))
     if not said.routes:
         return _catalogued(environment, settings)
-    reader = _Reader(environment, settings, said.path, said.routes)
+    reader = _Reader(environment, settings, said.path, said.routes, tell)
     return Routes({name: reader.route(name) for name in said.routes})
+
+
+def check_tokens(said: Serving, served: Routing, flows: Collection[str]) -> None:
+    """Looks at the names that `[tokens]` speaks of; `flows` are the ids of those that are served.
+
+    Raises:
+        UsageError: a token is for a model or a flow that is not served.
+    """
+    for token, each in said.tokens.items():
+        for number, name in enumerate(each.models or ()):
+            if served.route(name) is None and name not in flows:
+                near = nearest(name, [*served.names(), *flows])
+                hint = f"did you mean `{near}`?" if near else "write a name of `[routes]`, a model or the id of a flow"
+                at = ("tokens", token, "models", number)
+                raise mistake(said.path, at, f"no model and no flow `{name}` is served", hint)
 
 
 def _catalogued(environment: Environment, settings: InForce) -> Catalogued:
@@ -53,13 +73,22 @@ def _catalogued(environment: Environment, settings: InForce) -> Catalogued:
 class _Reader:
     """Reads the routes of one file."""
 
-    def __init__(self, environment: Environment, settings: InForce, path: str, routes: Mapping[str, SaidRoute]) -> None:
+    def __init__(
+        self,
+        environment: Environment,
+        settings: InForce,
+        path: str,
+        routes: Mapping[str, SaidRoute],
+        tell: Tell | None,
+    ) -> None:
         registry = environment.registry
         steps = [spec for spec in map(registry.spec, registry) if spec is not None and makes_pictures(spec)]
         self._services = {*settings.services.names(), *(str(spec.service) for spec in steps)}
         self._flows = RequestFlows(environment)
         self._path = path
         self._said = routes
+        self._tell = tell
+        self._told: set[Path] = set()
 
     def route(self, name: str, through: tuple[str, ...] = ()) -> Route:
         """The route of a name. What its services name in turn is asked in their place; `through` are the routes that
@@ -90,10 +119,16 @@ class _Reader:
         return self.route(text, through)
 
     def _check(self, named: Named, target: Target) -> None:
-        """Raises UsageError for a model that the service does not have."""
-        wrong = self._flows.wrong(Asked(target.model, "A picture", {}, None, False), target)
-        for each in wrong:
+        """Raises UsageError for a model that the service does not have, and tells of one that is doubtful."""
+        asked = Asked(target.model, "A picture", {}, None, False)
+        for each in self._flows.wrong(asked, target):
             raise mistake(self._path, named.at, each.message)
+        if self._tell is None or named.at in self._told:
+            return
+        self._told.add(named.at)
+        for found in self._flows.of(asked, target).doubts("model"):
+            span = place(self._path, named.at)
+            self._tell(Diagnostic(found.code, found.message, span, severity=found.severity, hint=found.hint))
 
     def _unknown(self, named: Named, service: str) -> UsageError:
         words = [*sorted(self._services), *self._said]

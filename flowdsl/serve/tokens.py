@@ -13,17 +13,20 @@ import os
 import re
 import secrets
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from types import MappingProxyType
+from typing import Any, TypeVar
 
 from flowdsl.errors import UsageError
 from flowdsl.image.part_file import lock
 from flowdsl.journal.place import make
 from flowdsl.nearest import nearest
 from flowdsl.record import Record
+from flowdsl.settings.said_tokens import SaidToken
 
+T = TypeVar("T", int, float)
 FILE = "tokens.json"
 _START = "fdsl"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
@@ -48,14 +51,33 @@ class Token(Record):
         """Whether it is for a model, or a flow."""
         return self.models is None or name in self.models
 
+    def lowered(self, said: SaidToken | None) -> Token:
+        """The token with what settings let it at most: of two limits the lower one counts."""
+        if said is None:
+            return self
+        models = said.models if self.models is None else self.models
+        if said.models is not None and self.models is not None:
+            models = tuple(name for name in self.models if name in said.models)
+        return self._replace(
+            models=models,
+            per_minute=_lower(self.per_minute, said.per_minute),
+            usd_per_day=_lower(self.usd_per_day, said.usd_per_day),
+        )
+
 
 class Tokens:
-    """The tokens in a folder. `required`: there is a file of tokens, also where all of them are revoked; or there was
-    one, as long as this process lives."""
+    """The tokens in a folder, each with what settings let it at most, `said` by name. `required`: there is a file of
+    tokens, also where all of them are revoked; or there was one, as long as this process lives."""
 
-    def __init__(self, state: Path, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        state: Path,
+        clock: Callable[[], float] = time.time,
+        said: Mapping[str, SaidToken] = MappingProxyType({}),
+    ) -> None:
         self._file = state / FILE
         self._clock = clock
+        self._said = said
         self._seen: tuple[int, int, int] | None = None
         self._was_there = False
         self._found: dict[str, Token] = {}
@@ -68,8 +90,7 @@ class Tokens:
 
     def all(self) -> list[Token]:
         """The tokens, in the order of their names."""
-        self._read()
-        return sorted(self._found.values(), key=lambda token: token.name)
+        return [token.lowered(self._said.get(token.name)) for token in self._kept()]
 
     def of(self, text: str) -> Token | None:
         """The token of a text, also one that is over; None where it is none."""
@@ -77,7 +98,7 @@ class Tokens:
         found = self._found.get(_id_of(text))
         digest = _NOBODY if found is None else found.digest
         is_it = hmac.compare_digest(hashlib.sha256(text.encode("utf-8", "replace")).hexdigest(), digest)
-        return found if is_it else None
+        return found.lowered(self._said.get(found.name)) if found is not None and is_it else None
 
     def is_over(self, token: Token) -> bool:
         """Whether its time is over."""
@@ -133,6 +154,11 @@ class Tokens:
                 raise UsageError(f"there is no token `{name}`; {hint}")
             del tokens[names.index(name)]
 
+    def _kept(self) -> list[Token]:
+        """The tokens as they were made."""
+        self._read()
+        return sorted(self._found.values(), key=lambda token: token.name)
+
     def _read(self) -> None:
         """Reads the file again where it has changed.
 
@@ -170,7 +196,7 @@ class Tokens:
                     raise UsageError(f"another process is changing {self._file}: try again")
                 time.sleep(_PAUSE_S)
             self._seen = None
-            tokens = self.all()
+            tokens = self._kept()
             yield tokens
             self._write(tokens)
         finally:
@@ -181,7 +207,7 @@ class Tokens:
         descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         try:
             with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-                json.dump({"tokens": [_kept(each) for each in tokens]}, file, indent=1)
+                json.dump({"tokens": [_facts(each) for each in tokens]}, file, indent=1)
                 file.flush()
                 os.fsync(file.fileno())
             part.replace(self._file)
@@ -196,7 +222,13 @@ def _id_of(text: str) -> str:
     return rest.partition("-")[0] if start == _START else ""
 
 
-def _kept(token: Token) -> dict[str, Any]:
+def _lower(first: T | None, second: T | None) -> T | None:
+    if first is None or second is None:
+        return second if first is None else first
+    return min(first, second)
+
+
+def _facts(token: Token) -> dict[str, Any]:
     return {name: getattr(token, name) for name in Token._fields}
 
 

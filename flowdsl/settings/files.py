@@ -35,7 +35,7 @@ _SHARED = (
 )
 _SLIPS = 2
 """So many letters more or less are a slip, rather than another name."""
-_KEYS = (*_SHARED, "env", "kv", "serve", "routes", *REPORTED)
+_KEYS = (*_SHARED, "env", "kv", "serve", "routes", "tokens", *REPORTED)
 _USER_KEYS = (*_SHARED, "allow_endpoints")
 Settings = tuple[str, dict[str, Any]]
 """Path and content of a settings file."""

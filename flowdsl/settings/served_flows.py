@@ -10,13 +10,16 @@ from typing import Any
 from flowdsl.settings.mistakes import mistake
 
 _ENDINGS = (".flow.yaml", ".flow.yml")
-_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", re.ASCII)
+KIT = ".ai-kit"
+"""What the name of a kit ends in, before `.yaml`."""
+_KITS = (f"{KIT}.yaml", f"{KIT}.yml")
+ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", re.ASCII)
 _AT = ("serve", "flows")
 
 
 def served_flows(path: str, said: Any) -> dict[str, str]:
     """The flows of a setting in the file of this path: id → file. An id is the file's name without its ending; a folder
-    stands for the flows in it.
+    stands for the flows and kits in it; that of a kit has `KIT` at its end, and each of its actions is a flow.
 
     Raises:
         UsageError: a flow is not there, or two have one id.
@@ -32,10 +35,12 @@ def served_flows(path: str, said: Any) -> dict[str, str]:
         files = [*_files(Path(path).parent / each)]
         if not files:
             hint = "paths begin in the folder of the settings file"
-            raise mistake(path, at, f"there is no flow at `{each}`: no file that ends in {_ENDINGS[0]}", hint)
+            raise mistake(
+                path, at, f"there is no flow at `{each}`: no file that ends in {_ENDINGS[0]} or {_KITS[0]}", hint
+            )
         for file in files:
             id = next((file.name.removesuffix(end) for end in _ENDINGS if file.name.endswith(end)), file.stem)
-            if not _ID.fullmatch(id):
+            if not ID.fullmatch(id):
                 hint = "rename it: letters, digits, `.`, `_` and `-`"
                 raise mistake(path, at, f"`{file.name}` cannot be part of an address", hint)
             other = found.setdefault(id, str(file))
@@ -49,7 +54,8 @@ def _files(path: Path) -> Iterator[Path]:
     if path.is_file():
         yield path
     elif path.is_dir():
-        yield from (each for each in sorted(path.rglob("*")) if each.name.endswith(_ENDINGS) and _is_shown(each, path))
+        named = (each for each in sorted(path.rglob("*")) if each.name.endswith((*_ENDINGS, *_KITS)))
+        yield from (each for each in named if _is_shown(each, path))
 
 
 def _is_shown(file: Path, folder: Path) -> bool:

@@ -1,4 +1,5 @@
-"""`[serve]` and `[routes]` of a settings file: where a gateway listens, and who makes the pictures of which model."""
+"""`[serve]`, `[routes]` and `[tokens]` of a settings file: where a gateway listens, who makes the pictures of which
+model, and what tokens may."""
 
 from __future__ import annotations
 
@@ -10,7 +11,9 @@ from flowdsl.record import Record
 from flowdsl.settings.files import Settings
 from flowdsl.settings.mistakes import mistake
 from flowdsl.settings.routes import SaidRoute, said_routes
+from flowdsl.settings.said_tokens import SaidToken, said_tokens
 from flowdsl.settings.served_flows import served_flows
+from flowdsl.settings.serving_keys import NO_TLS, names_certificate
 
 _KEYS = ("host", "port", "public_url", "flows")
 
@@ -25,6 +28,7 @@ class Serving(Record):
     is_configured: bool = False
     routes: Mapping[str, SaidRoute] = {}
     flows: Mapping[str, str] = {}
+    tokens: Mapping[str, SaidToken] = {}
     path: str = ""
 
 
@@ -45,6 +49,7 @@ def serving(settings: Settings | None) -> Serving:
     if unknown is not None:
         near = nearest(unknown, _KEYS)
         hint = f"did you mean `{near}`?" if near else f"there are {', '.join(_KEYS)}"
+        hint = NO_TLS if names_certificate(unknown) else hint
         raise mistake(path, ("serve", unknown), f"serve: unknown key `{unknown}`", hint, of_key=True)
     host, port, public = said.get("host"), said.get("port"), said.get("public_url")
     if host is not None and (not isinstance(host, str) or not host):
@@ -61,5 +66,6 @@ def serving(settings: Settings | None) -> Serving:
         is_configured="serve" in content or "routes" in content,
         flows=served_flows(path, said.get("flows")),
         routes=said_routes(path, content.get("routes")),
+        tokens=said_tokens(path, content.get("tokens")),
         path=path,
     )

@@ -24,6 +24,7 @@ FORMS = {
     "percent": quote(KEY, safe=""),
     "percent, each character": "".join(f"%{byte:02X}" for byte in KEY.encode()),
     "percent, in small letters": "".join(f"%{byte:02x}" for byte in KEY.encode()),
+    "percent, what is no letter": "".join(char if char.isalnum() else f"%{ord(char):02X}" for char in KEY),
     "hex": KEY.encode().hex(),
     "entities": "".join(char if char.isalnum() else f"&#x{ord(char):X};" for char in KEY),
 }

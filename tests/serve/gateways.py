@@ -18,6 +18,7 @@ from flowdsl.cli.serve import PATHS
 from flowdsl.journal.journal import Journal
 from flowdsl.serve.assembled import Parts, serve
 from flowdsl.serve.routing import routing
+from flowdsl.serve.served import served
 from flowdsl.serve.server import Server, listener
 from flowdsl.settings.files import named_file
 from flowdsl.settings.serving import serving
@@ -85,9 +86,9 @@ def running_gateway(
         said = serving(named_file(str(file)))
         found = routing(environment, said)
         log: list[str] = []
-        flows = {id: environment.load(path) for id, path in said.flows.items()}
+        flows = served(environment, said)
         own: dict[str, Any] = {"log": log.append, "question": lambda *run: question}
-        parts = Parts(environment, found, journal, folder / "state", PATHS, flows, **own)
+        parts = Parts(environment, found, journal, folder / "state", PATHS, flows, tokens=said.tokens, **own)
         ready, servers = threading.Event(), list[Server]()
 
         def on_ready(server: Server) -> None:

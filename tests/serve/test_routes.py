@@ -10,6 +10,8 @@ import pytest
 from gateways import SMALL, Running, running_gateway
 
 from flowdsl.cli import main
+from flowdsl.codes import CODES
+from flowdsl.serve import refusal
 from flowdsl_steps.image.simulator import Simulator
 
 ROUTES = """
@@ -70,6 +72,20 @@ def test_another_service_is_asked_for_the_failures_that_the_route_names_and_neve
         assert found.json()["error"]["charge_possible"] is True
         assert found.headers["x-should-retry"] == "false"
     assert "sk-" not in found.text
+
+
+@pytest.mark.parametrize(
+    "setting, code",
+    [({"caPem": "nowhere.pem"}, "invalid_certificate"), ({"apiKey": "'sk-main'"}, "invalid_key")],
+)
+def test_what_is_wrong_with_the_gateway_s_own_settings_is_no_fault_of_the_request(
+    tmp_path: Path, setting: dict[str, str], code: str
+) -> None:
+    entry = {"provider": "openai", "endpoint": "https://127.0.0.1:9/v1", "apiKey": "sk-main", **setting}
+    with running_gateway(tmp_path, '[routes]\nposter = "main/gpt-image-2"\n', services={"main": entry}) as gateway:
+        found = gateway.post({**SMALL, "prompt": "A kite", "model": "poster"})
+    assert (found.status_code, found.json()["error"]["code"]) == (503, code)
+    assert CODES.keys() >= refusal._OF_GATEWAY
 
 
 def test_the_routes_are_the_models_that_are_served(services: tuple[Running, Simulator]) -> None:

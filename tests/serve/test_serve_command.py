@@ -127,6 +127,21 @@ def test_the_money_of_a_day_is_that_of_the_settings_that_are_named(
         assert service.request_count == 0
 
 
+@pytest.mark.long
+def test_values_of_templates_are_those_of_the_settings_that_are_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flow = "flow:\n  - {step: SET, text: \"{{ kv('brand') }} {{ env.SHOP }}\"}\n"
+    (tmp_path / "sign.flow.yaml").write_text(flow, encoding="utf-8")
+    (tmp_path / "flowdsl.toml").write_text('[kv]\nbrand = "house"\n', encoding="utf-8")
+    settings = 'env = ["SHOP"]\n[kv]\nbrand = "kiosk"\n[serve]\nflows = ["sign.flow.yaml"]\n'
+    (tmp_path / "gateway.toml").write_text(settings, encoding="utf-8")
+    monkeypatch.setenv("SHOP", "north")
+    with serving(tmp_path, "--config", "gateway.toml", "--simulate") as (_, url):
+        found = httpx.post(f"{url}/flows/sign/runs", json={})
+    assert found.json()["outputs"]["text"] == "kiosk north"
+
+
 @pytest.mark.parametrize(
     "text, said",
     [

@@ -237,3 +237,50 @@ def test_flows_that_cannot_be_served_are_told_by_check(
     assert main(["serve", "--config", str(settings), "--check", "--as-of", "2026-11-21"]) in (1, 2)
     err = capsys.readouterr().err
     assert said in err and "Traceback" not in err
+
+
+KIT = """\
+AI_KIT:
+  SECTIONS:
+    - section: Print
+      actions:
+        - id: sign
+          title: Shop sign
+          inputs: {word: {type: string}}
+          flow: [{step: SET, text: "OPEN {{ inputs.word }}"}]
+        - {id: bill, title: Handbill, flow: [{step: SET, text: bill}]}
+"""
+
+
+def test_each_action_of_a_kit_is_a_flow(tmp_path: Path) -> None:
+    (tmp_path / "jobs").mkdir()
+    (tmp_path / "jobs" / "print.ai-kit.yaml").write_text(KIT, encoding="utf-8")
+    with running_gateway(tmp_path, '[serve]\nflows = ["jobs"]\n') as gateway:
+        listed = httpx.get(f"{gateway.url}/flows").json()["data"]
+        assert [(each["id"], each["title"]) for each in listed] == [
+            ("print-sign", "Shop sign"),
+            ("print-bill", "Handbill"),
+        ]
+        assert run(gateway, "print-sign", word="late").json()["outputs"]["text"] == "OPEN late"
+        assert "/flows/print-sign/runs" in httpx.get(f"{gateway.url}/openapi.json").json()["paths"]
+
+
+@pytest.mark.parametrize(
+    "kit, said",
+    [
+        (KIT.replace("id: bill, ", ""), "the action `Handbill` of print.ai-kit.yaml has no `id`"),
+        (KIT.replace("id: bill, ", ""), "write `id: handbill` at the action"),
+        (KIT.replace("id: sign", "id: a sign"), "write `id: a-sign` at the action"),
+        (KIT, "two flows have the id `print-sign`"),
+    ],
+)
+def test_an_action_without_an_address_of_its_own_is_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], kit: str, said: str
+) -> None:
+    (tmp_path / "print.ai-kit.yaml").write_text(kit, encoding="utf-8")
+    (tmp_path / "print-sign.flow.yaml").write_text("flow: [{step: SET, text: sign}]\n", encoding="utf-8")
+    files = ["print.ai-kit.yaml", *(["print-sign.flow.yaml"] if kit == KIT else [])]
+    (tmp_path / "flowdsl.toml").write_text(f"[serve]\nflows = {json.dumps(files)}\n", encoding="utf-8")
+    assert main(["serve", "--check", "--config", str(tmp_path / "flowdsl.toml")]) == 2
+    err = capsys.readouterr().err
+    assert said in err and "flowdsl.toml:2:" in err and "Traceback" not in err

@@ -56,6 +56,26 @@ def test_the_log_has_a_line_for_each_request_without_prompt_and_token(
     assert KEY not in text and '"path": "/flows/***/runs"' in text
 
 
+@pytest.mark.parametrize("dash", ["-", "%2D", "%252D", "%252d"])
+def test_a_key_in_an_address_is_in_no_line_of_the_log_and_in_no_response(
+    watched: tuple[Running, dict[str, str]], dash: str
+) -> None:
+    gateway, headers = watched
+    before, key = len(gateway.log), KEY.replace("-", dash)
+    for path in (f"v1/{key}", f"runs/{key}", f"flows/{key}/runs", f"openai/deployments/{key}/images/generations"):
+        found = httpx.post(f"{gateway.url}/{path}", json={"prompt": "A kite"}, headers=headers)
+        assert found.status_code in (404, 405) and "mistook" not in found.text
+    lines_after(gateway, before + 3)
+    assert "mistook" not in "\n".join(gateway.log)
+
+
+@pytest.mark.parametrize("field", ["model", "size", "quality", "response_format", KEY])
+def test_a_key_in_a_field_is_in_no_response(watched: tuple[Running, dict[str, str]], field: str) -> None:
+    gateway, headers = watched
+    found = gateway.post({**SMALL, "prompt": PROMPT, field: KEY}, headers=headers)
+    assert found.status_code in (400, 404) and "mistook" not in found.text
+
+
 def test_the_counts_are_as_prometheus_reads_them(watched: tuple[Running, dict[str, str]]) -> None:
     gateway, headers = watched
     gateway.post({**SMALL, "prompt": PROMPT}, headers=headers)

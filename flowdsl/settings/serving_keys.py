@@ -1,0 +1,16 @@
+"""Words that people look for in the settings and options of a gateway, and where what they mean is done instead."""
+
+from __future__ import annotations
+
+import re
+
+NO_TLS = (
+    "a gateway speaks plain HTTP: TLS ends in a proxy in front of it, which has the certificate; write "
+    "`--proxy-headers`, and the proxy's address as `public_url` below `[serve]`"
+)
+_CERTIFICATE = re.compile(r"(?:ssl|tls|https|cert|pem|private[-_]?key|key[-_]?file)", re.IGNORECASE)
+
+
+def names_certificate(name: str) -> bool:
+    """Whether an option or a key is one by which servers are given a certificate, or its key."""
+    return _CERTIFICATE.match(name) is not None
