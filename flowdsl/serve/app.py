@@ -18,7 +18,7 @@ from flowdsl import __version__
 from flowdsl.errors import UsageError
 from flowdsl.events import PartialImage
 from flowdsl.serve.access import Access
-from flowdsl.serve.bodies import edit, generation
+from flowdsl.serve.bodies import edit, generation, held_of
 from flowdsl.serve.fields import Asked
 from flowdsl.serve.flow_addresses import FlowAddresses
 from flowdsl.serve.gateway import Asker, Gateway, Made
@@ -28,6 +28,7 @@ from flowdsl.serve.openapi import openapi
 from flowdsl.serve.openapi_page import page
 from flowdsl.serve.outside import HANDLERS, Log, Outside, closed, refused, response_of
 from flowdsl.serve.pictures import Pictures
+from flowdsl.serve.reading import Reading
 from flowdsl.serve.refusal import Refusal, stopping
 from flowdsl.serve.responses import completed_events, error_event, images_body, partial_event, whole
 
@@ -60,6 +61,7 @@ class Application:
         self._flows = flows
         self._paths = paths
         self._metrics = Metrics(lambda: gateway.in_flight)
+        self.reading = Reading()
         self.is_stopping = False
         routes = [
             Route(f"{path}/images/{name}", partial(self._images, read=read, usual=usual), methods=["POST"])
@@ -88,7 +90,7 @@ class Application:
         handlers = {**HANDLERS, Refusal: hidden, UsageError: unreadable}
         inside = Starlette(routes=routes, exception_handlers=handlers)
         places = {route.endpoint: route.path for route in routes}
-        self.asgi: ASGIApp = Outside(inside, access.tokens, self._metrics, places, tell, log)
+        self.asgi: ASGIApp = Outside(inside, access.tokens, self._metrics, self.reading, places, tell, log)
 
     async def _images(
         self, request: Request, read: Callable[[Request, str | None], Awaitable[Asked]], usual: str
@@ -109,6 +111,7 @@ class Application:
         state["model"] = asked.model
         heard: asyncio.Queue[PartialImage | None] = asyncio.Queue()
         task = self._gateway.start(asked, route, Asker(owner, self._access.journal(token), heard.put_nowait), key)
+        held_of(request).kept_by(task)
         task.add_done_callback(lambda task: self._counted(task, asked.model, state))
         if asked.stream:
             task.add_done_callback(lambda _: heard.put_nowait(None))

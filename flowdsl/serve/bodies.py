@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any
 
 from starlette.datastructures import UploadFile
@@ -10,6 +9,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 
 from flowdsl.serve.fields import Asked, asked, form_values, json_body, param_of, shown
+from flowdsl.serve.reading import Held
 from flowdsl.serve.refusal import Refusal, all_of
 from flowdsl.values import Blob
 
@@ -66,7 +66,7 @@ async def edit(request: Request, deployment: str | None) -> Asked:
     limited = Request(request.scope, _limited(request, LONGEST_FORM))
     try:
         async with (
-            asyncio.timeout(PATIENCE_S),
+            held_of(request).within(PATIENCE_S),
             limited.form(max_files=_MOST_PICTURES + 1, max_fields=_MOST_FIELDS, max_part_size=_LONGEST_FIELD) as form,
         ):
             files: dict[str, list[Blob]] = {"image": [], "mask": []}
@@ -84,8 +84,6 @@ async def edit(request: Request, deployment: str | None) -> Asked:
                     raise Refusal(400, message, param=name, code="invalid_type")
                 else:
                     fields.append((name, value))
-    except TimeoutError:
-        raise _too_slow() from None
     except ClientDisconnect:
         raise ClientGone from None
     except HTTPException as error:
@@ -127,29 +125,35 @@ async def _read(request: Request, most: int) -> bytes:
     _check_length(request, most)
     pieces: list[bytes] = []
     receive = _limited(request, most)
-    try:
-        async with asyncio.timeout(PATIENCE_S):
-            while True:
-                message = await receive()
-                if message["type"] == "http.disconnect":
-                    raise ClientGone
-                pieces.append(message.get("body", b""))
-                if not message.get("more_body"):
-                    return b"".join(pieces)
-    except TimeoutError:
-        raise _too_slow() from None
+    async with held_of(request).within(PATIENCE_S):
+        while True:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                raise ClientGone
+            pieces.append(message.get("body", b""))
+            if not message.get("more_body"):
+                break
+    return b"".join(pieces)
+
+
+def held_of(request: Request) -> Held:
+    """What counts the body of a request."""
+    found: Held = request.scope["state"]["held"]
+    return found
 
 
 def _limited(request: Request, most: int) -> Any:
     """What gives the messages of a body, and refuses one that grows beyond a limit."""
-    length = 0
+    length, held = 0, held_of(request)
 
     async def receive() -> Any:
         nonlocal length
         message = await request.receive()
-        length += len(message.get("body", b""))
+        came = len(message.get("body", b""))
+        length += came
         if length > most:
             raise _too_large(most)
+        held.take(came)
         return message
 
     return receive
@@ -164,8 +168,3 @@ def _check_length(request: Request, most: int) -> None:
 def _too_large(most: int) -> Refusal:
     message = f"The body is larger than {most} bytes."
     return Refusal(413, message, code="request_too_large", headers={"connection": "close"})
-
-
-def _too_slow() -> Refusal:
-    message = f"The body did not come within {PATIENCE_S:g} seconds."
-    return Refusal(408, message, code="request_timeout", headers={"connection": "close", "x-should-retry": "false"})

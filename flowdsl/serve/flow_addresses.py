@@ -12,7 +12,7 @@ from starlette.routing import Route
 
 from flowdsl.nearest import nearest
 from flowdsl.serve.access import Access
-from flowdsl.serve.bodies import json_object
+from flowdsl.serve.bodies import held_of, json_object
 from flowdsl.serve.fields import param_of, shown
 from flowdsl.serve.flow_runs import FlowRun, FlowRuns
 from flowdsl.serve.headers import NO_STORE, check_room, key_of
@@ -73,6 +73,8 @@ class FlowAddresses:
         check_room(self._runs.in_flight)
         owner = "" if token is None else token.name
         run = self._runs.start(id, inputs, owner, self._access.journal(token), key_of(request))
+        if run.task is not None:
+            held_of(request).kept_by(run.task)
         where = {"location": f"/runs/{run.id}", **NO_STORE}
         if _EVENTS in request.headers.get("accept", ""):
             return StreamingResponse(self._told(request, run, 0), media_type=_EVENTS, headers=where)

@@ -20,6 +20,7 @@ from flowdsl.serve.fields import shown
 from flowdsl.serve.headers import NO_STORE
 from flowdsl.serve.hosts import stranger
 from flowdsl.serve.metrics import Metrics
+from flowdsl.serve.reading import Held, Reading
 from flowdsl.serve.refusal import Refusal, not_found
 from flowdsl.serve.tokens import Tokens
 
@@ -40,6 +41,7 @@ class Outside:
         app: ASGIApp,
         tokens: Tokens,
         metrics: Metrics,
+        reading: Reading,
         places: Mapping[Any, str],
         tell: Log,
         log: Log | None = None,
@@ -47,6 +49,7 @@ class Outside:
         self._app = app
         self._tokens = tokens
         self._metrics = metrics
+        self._reading = reading
         self._places = places
         self._tell = tell
         self._log = log
@@ -55,7 +58,8 @@ class Outside:
         if scope["type"] != "http":
             return
         id, began, status = f"req_{secrets.token_hex(16)}", time.perf_counter(), _GONE
-        scope.setdefault("state", {})["request_id"] = id
+        held = Held(self._reading)
+        scope.setdefault("state", {}).update(request_id=id, held=held)
 
         async def sent(message: Message) -> None:
             nonlocal status
@@ -67,6 +71,7 @@ class Outside:
         try:
             await self._respond(scope, receive, sent)
         finally:
+            held.end()
             elapsed = time.perf_counter() - began
             place = self._places.get(scope.get("endpoint"), "other")
             self._metrics.request(place, status, elapsed)

@@ -10,7 +10,7 @@ import json
 from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import suppress
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from flowdsl.diagnostics import Diagnostic
 from flowdsl.environment import Environment
@@ -22,6 +22,9 @@ from flowdsl.serve.fields import Asked
 from flowdsl.serve.refusal import Refusal, code_of
 from flowdsl.serve.routes import Routing, Target
 from flowdsl.source import Source, Span
+
+if TYPE_CHECKING:
+    from flowdsl.step.spec import StepSpec
 
 NAME = OF_GATEWAY
 PICTURES, FACTS = "pictures", "facts"
@@ -57,6 +60,7 @@ class RequestFlows:
     def __init__(self, environment: Environment) -> None:
         self._environment = environment
         self._layers = environment.settings_for(Source("", NAME)).services
+        self._steps: dict[tuple[str | None, bool], tuple[StepSpec, bool]] = {}
         self._kept: OrderedDict[str, RequestFlow] = OrderedDict()
 
     def of(self, asked: Asked, target: Target) -> RequestFlow:
@@ -77,18 +81,16 @@ class RequestFlows:
 
     def wrong(self, asked: Asked, target: Target) -> list[Refusal]:
         """Everything that is wrong with the fields of a request, by what checks flows."""
-        _, lines = self._text(asked, target)
         try:
             self.of(asked, target)
         except FlowCheckError as error:
+            _, lines = self._text(asked, target)
             found = [each for each in error.diagnostics if each.severity == "error"]
             return [_refusal(each, lines) for each in found]
         return []
 
     def _text(self, asked: Asked, target: Target) -> tuple[str, dict[int, str]]:
-        registry, layers = self._environment.registry, self._layers
-        making = picture_step(registry, layers, target.service)
-        spec = (edit_step(registry, making) or making) if asked.is_edit else making
+        spec, has_timeout = self._step(target.service, is_edit=asked.is_edit)
         keys: dict[str, str] = {"instruction": '"{{ inputs.prompt }}"'}
         given = ["  prompt: {type: string}"]
         if target.service is not None and target.service != spec.service:
@@ -103,13 +105,24 @@ class RequestFlows:
             if there:
                 keys[name] = f'"{{{{ inputs.{name} }}}}"'
                 given.append(f"  {name}: {{}}")
-        service = layers.service(target.service or str(spec.service), spec, {})
-        if "timeoutMs" in spec.keys and service.option("timeoutMs") is None:
+        if not has_timeout:
             keys["timeoutMs"] = str(TIMEOUT_MS)
         head = ["inputs:", *given, "flow:", f"  - step: {spec.name}"]
         lines = {len(head) + number: _OWN_NAMES.get(name, name) for number, name in enumerate(keys, 1)}
         body = [f"    {name}: {value}" for name, value in keys.items()]
         return "\n".join([*head, *body, _OUTPUTS]), lines
+
+    def _step(self, name: str | None, *, is_edit: bool) -> tuple[StepSpec, bool]:
+        """The step that asks a service, and whether that has a deadline or knows none: settings are read once."""
+        found = self._steps.get((name, is_edit))
+        if found is None:
+            registry, layers = self._environment.registry, self._layers
+            making = picture_step(registry, layers, name)
+            spec = (edit_step(registry, making) or making) if is_edit else making
+            service = layers.service(name or str(spec.service), spec, {})
+            has_timeout = "timeoutMs" not in spec.keys or service.option("timeoutMs") is not None
+            found = self._steps[name, is_edit] = spec, has_timeout
+        return found
 
 
 _OUTPUTS = f"""\

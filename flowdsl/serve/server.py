@@ -71,7 +71,7 @@ class Server(uvicorn.Server):
             timeout_graceful_shutdown=int(DRAIN_S),
         )
         super().__init__(config)
-        self._application = application
+        self.application = application
         self._gateway = gateway
         self._socket = sock
         self._on_ready = on_ready
@@ -84,7 +84,7 @@ class Server(uvicorn.Server):
 
     def stop(self) -> None:
         """Ends in order, as after the first signal."""
-        self.should_exit = self._application.is_stopping = True
+        self.should_exit = self.application.is_stopping = True
         tell, self.on_stop = self.on_stop, None
         if tell is not None:
             tell()
@@ -93,6 +93,11 @@ class Server(uvicorn.Server):
         """Starts, and says so."""
         await super().startup(sockets)
         self._on_ready(self)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Waits for what was begun, but not long for requests that are not there yet."""
+        self.application.reading.stop()
+        await super().shutdown(sockets)
 
     async def run_here(self) -> int:
         """Serves until a signal; gives how many requests did not end."""

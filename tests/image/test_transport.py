@@ -5,6 +5,7 @@ import base64
 import json
 import ssl
 import subprocess
+import sys
 import threading
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,18 @@ def test_one_connection_serves_requests_one_after_the_other() -> None:
             return server.connections, texts
 
     assert asyncio.run(run()) == (1, ["hello"] * 3)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no uvloop")
+def test_a_host_may_run_on_uvloop() -> None:
+    import uvloop
+
+    async def run() -> tuple[int, list[str]]:
+        async with tiny(plain(b"hello")) as server, open_client() as client:
+            texts = [(await client.post(server.url, json={"n": n})).text for n in range(3)]
+            return server.connections, texts
+
+    assert uvloop.run(run()) == (1, ["hello"] * 3)
 
 
 def test_only_the_headers_we_set_are_sent_and_cookies_are_not_kept() -> None:

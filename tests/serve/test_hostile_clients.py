@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import socket
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import httpx
 import pytest
-from gateways import MODEL, SMALL, Running
+from gateways import MODEL, SMALL, Running, running_gateway
 
-from flowdsl.serve import bodies
+from flowdsl.serve import bodies, reading
 from flowdsl.serve.pictures import LIFE_S, Pictures
 
 NAME = f"{'ab' * 32}.png"
@@ -102,3 +104,43 @@ def test_an_address_of_a_picture_is_good_for_an_hour_and_for_every_process(tmp_p
 )
 def test_an_address_that_is_made_up_leads_nowhere(tmp_path: Path, signature: str, expires: str, name: str) -> None:
     assert Pictures(tmp_path, tmp_path / "state").file_of(signature, expires, name) is None
+
+
+def until(condition: Callable[[], bool]) -> None:
+    """Waits for something that comes."""
+    end = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.005)
+
+
+@pytest.mark.parametrize(
+    "operation, kind, begin",
+    [(b"generations", b"application/json", b"{"), (b"edits", b"multipart/form-data; boundary=x", b"--x\r\nContent")],
+)
+def test_half_a_body_does_not_keep_a_gateway_from_its_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, operation: bytes, kind: bytes, begin: bytes
+) -> None:
+    monkeypatch.setattr(reading, "GRACE_S", 0.1)
+    with (
+        running_gateway(tmp_path) as gateway,
+        socket.create_connection(("127.0.0.1", gateway.server.port), timeout=30) as connection,
+    ):
+        connection.sendall(HEAD % (operation, kind) + b"Content-Length: 1000\r\n\r\n" + begin)
+        until(lambda: bool(gateway.server.application.reading.open))
+        gateway.server.stop()
+        found = connection.makefile("rb").read()
+    assert found.startswith(b"HTTP/1.1 503 ") and b'"code":"shutting_down"' in found
+
+
+def test_bodies_of_all_clients_together_are_bounded(gateway: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reading, "MOST_HELD", 1000)
+    head = HEAD % (b"edits", b"multipart/form-data; boundary=x") + b"Content-Length: 5000\r\n\r\n--x\r\nContent-"
+    with socket.create_connection(("127.0.0.1", gateway.server.port), timeout=30) as connection:
+        connection.sendall(head.ljust(len(head) + 700, b"x"))
+        until(lambda: gateway.server.application.reading.length > 600)
+        found = raw(gateway, head.ljust(len(head) + 700, b"x"))
+        assert found.startswith(b"HTTP/1.1 503 ") and b'"code":"server_is_overloaded"' in found
+    until(lambda: gateway.server.application.reading.length == 0)
+    assert gateway.post({**SMALL, "prompt": "A kite"}).status_code == 200
+    until(lambda: gateway.server.application.reading.length == 0)

@@ -9,6 +9,7 @@ import select
 import ssl
 from collections import deque
 from collections.abc import AsyncIterable
+from typing import cast
 
 import h11
 import httpx
@@ -90,8 +91,7 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """The bytes go this way; behind a proxy, first in the open and then through TLS."""
-        assert isinstance(transport, asyncio.Transport)  # noqa: S101  of a stream there is no other
-        self._transport = transport
+        self._transport = cast("asyncio.Transport", transport)  # of a stream; that of uvloop is no subclass
 
     def data_received(self, data: bytes) -> None:
         """Bytes, which are not read any further while nobody takes them."""
