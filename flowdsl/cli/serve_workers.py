@@ -16,6 +16,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from types import FrameType
 
+from flowdsl.cli.failure import FAILED
 from flowdsl.errors import UsageError
 
 SOCKET = "FLOWDSL_SERVE_SOCKET"
@@ -60,12 +61,16 @@ class _Workers:
         self._inherited = sock.fileno(), alive
         self._arguments = arguments
         self._running: dict[int, tuple[subprocess.Popen[bytes], float]] = {}
+        self._due: list[float] = []
+        """When workers begin that take the place of others."""
         self._is_ending = False
         self._worst = 0
         self._pause_s = _PAUSE_S
 
     def begin(self) -> None:
-        """Starts one."""
+        """Starts one, unless all are told to end by now."""
+        if self._is_ending:
+            return
         command = [sys.executable, "-m", "flowdsl.cli", "serve", *self._arguments]
         number, alive = self._inherited
         environ = {**os.environ, SOCKET: f"{number},{alive}"}
@@ -73,40 +78,51 @@ class _Workers:
             command, pass_fds=self._inherited, env=environ, stdout=subprocess.DEVNULL, start_new_session=True
         )
         self._running[worker.pid] = worker, time.monotonic()
+        if self._is_ending:  # the signal came meanwhile, and this one was not told
+            self._end(worker)
 
     def end(self, number: int, frame: FrameType | None) -> None:
         """Tells all to end: in order the first time, at once the second."""
         self._is_ending = True
         for worker, _ in list(self._running.values()):
-            with suppress(ProcessLookupError):
-                worker.send_signal(signal.SIGTERM)
+            self._end(worker)
 
     def wait(self) -> int:
         """Replaces workers that die, until all have ended."""
-        while self._running:
+        while self._running or (self._due and not self._is_ending):
             pid = next((pid for pid, (worker, _) in self._running.items() if worker.poll() is not None), None)
-            if pid is None:
+            if pid is not None:
+                worker, began = self._running.pop(pid)
+                self._ended(worker.returncode, time.monotonic() - began)
+            elif self._due and time.monotonic() >= self._due[0]:
+                del self._due[0]
+                self.begin()
+            else:
                 time.sleep(0.05)
-                continue
-            worker, began = self._running.pop(pid)
-            self._replace(worker.returncode, time.monotonic() - began)
         return self._worst
 
-    def _replace(self, code: int, lived_s: float) -> None:
+    def _end(self, worker: subprocess.Popen[bytes]) -> None:
+        with suppress(ProcessLookupError):
+            worker.send_signal(signal.SIGTERM)
+
+    def _ended(self, code: int, lived_s: float) -> None:
+        said = f"signal {-code}" if code < 0 else f"exit code {code}"
         if self._is_ending:
             self._worst = max(self._worst, code)
-            return
-        if code in (1, 2):  # it said why, and would say so again
+            if code < 0 and -code != signal.SIGTERM:  # that is of one that had not begun yet
+                self._worst = max(self._worst, FAILED)
+                _tell(f"a worker has ended ({said}) unfinished: `flowdsl runs list` shows what may be paid for")
+        elif code in (1, 2):  # it said why, and would say so again
             self._worst = code
+            _tell(f"a worker cannot go on ({said}), and neither could another one: the gateway ends")
             self.end(signal.SIGTERM, None)
-            return
-        said = f"signal {-code}" if code < 0 else f"exit code {code}"
-        sys.stderr.write(f"flowdsl: a worker has ended ({said}), and another one takes its place\n")
-        sys.stderr.flush()
-        if lived_s < _HEALTHY_S:
-            time.sleep(self._pause_s)
-            self._pause_s = min(2 * self._pause_s, _LONGEST_PAUSE_S)
         else:
-            self._pause_s = _PAUSE_S
-        if not self._is_ending:
-            self.begin()
+            _tell(f"a worker has ended ({said}), and another one takes its place")
+            is_healthy = lived_s >= _HEALTHY_S
+            self._due.append(time.monotonic() + (0.0 if is_healthy else self._pause_s))
+            self._pause_s = _PAUSE_S if is_healthy else min(2 * self._pause_s, _LONGEST_PAUSE_S)
+
+
+def _tell(text: str) -> None:
+    sys.stderr.write(f"flowdsl: {text}\n")
+    sys.stderr.flush()
