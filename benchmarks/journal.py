@@ -1,6 +1,7 @@
-"""What a journal costs: the same paid requests as a loop of asyncio that writes each picture to a file, as a run
-without a journal, and with one, beside a service that takes its time; and what limits cost that processes share: a
-rate, places, and the budget of a day, none of which is ever reached.
+"""What a journal costs: the same paid requests as a loop of asyncio that writes each picture to a file (once with
+requests written by hand, once with httpx, as most would write it), as a run without a journal and with one, with limits
+that processes share (a rate, places, and the budget of a day, none of which is ever reached), and as a batch, which
+makes a run of each request.
 
 The service is a process of its own, which responds to every request with another picture after a while.
 """
@@ -16,8 +17,9 @@ import sys
 import tempfile
 import textwrap
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -32,7 +34,6 @@ from flowdsl.journal.journal import Journal
 CASES = ((1.0, 2000, 100), (0.05, 2000, 100), (0.05, 100, 1))
 """Seconds of a response, requests, and how many of them are sent at once."""
 AIMS = {(1.0, 100): "at least 0.95", (0.05, 100): "at least 0.5"}
-KINDS = ((False, False), (True, False), (True, True))
 REPEATS = 2
 STEP = """\
 - step: OPENAI_IMAGE_GENERATION
@@ -157,6 +158,17 @@ def batch(url: str, count: int, at_once: int, folder: Path) -> float:
     return time.perf_counter() - began
 
 
+PEERS, OURS = ("by hand", "httpx"), ("journaled", "batch")
+KINDS: Mapping[str, Callable[[str, int, int, Path], float]] = {
+    "by hand": loop,
+    "httpx": httpx_loop,
+    "run": partial(run, journaled=False),
+    "journaled": partial(run, journaled=True),
+    "and limits": partial(run, journaled=True, limited=True),
+    "batch": batch,
+}
+
+
 def _environment(url: str, folder: Path, limits: Mapping[str, int]) -> Environment:
     return Environment(
         services={"OPENAI_IMAGE_GENERATION": {"endpoint": url, "apiKey": "k", **limits}},
@@ -184,21 +196,21 @@ def main() -> None:
                 assert server.stdout is not None
                 url = f"http://127.0.0.1:{int(server.stdout.readline())}/v1"
                 run(url, 2 * at_once, at_once, folder(), journaled=True)
-                rounds = [
-                    [
-                        loop(url, *case, folder()),
-                        httpx_loop(url, *case, folder()),
-                        *(run(url, *case, folder(), journaled=kept, limited=limited) for kept, limited in KINDS),
-                    ]
-                    for _ in range(REPEATS)
-                ]
+                rounds = [[measure(url, *case, folder()) for measure in KINDS.values()] for _ in range(REPEATS)]
                 server.kill()
-            best = [min(times) for times in zip(*rounds, strict=True)]
-            figures = tuple(f"{count / seconds:.1f}" for seconds in best)
-            ratio = f"{best[0] / best[3]:.2f} of the loop by hand, {best[1] / best[3]:.2f} of that with httpx"
-            name = f"responses after {delay_s:g} s, {at_once} at once"
-            rows.append(Row(name, figures, ratio, AIMS.get((delay_s, at_once), "")))
-    show("Paid requests a second", ("by hand", "httpx", "run", "with a journal", "and limits"), rows)
+            best = dict(zip(KINDS, (min(times) for times in zip(*rounds, strict=True)), strict=True))
+            figures = tuple(f"{count / seconds:.1f}" for seconds in best.values())
+            by_hand, usual = (" and ".join(f"{best[peer] / best[kind]:.2f}" for kind in OURS) for peer in PEERS)
+            ratio = f"{by_hand} of the loop by hand, {usual} of that with httpx"
+            rows.append(
+                Row(
+                    f"responses after {delay_s:g} s, {at_once} at once",
+                    figures,
+                    ratio,
+                    AIMS.get((delay_s, at_once), ""),
+                )
+            )
+    show("Paid requests a second", tuple(KINDS), rows)
 
 
 if __name__ == "__main__":
