@@ -46,6 +46,20 @@ def test_a_host_may_run_on_uvloop() -> None:
     assert uvloop.run(run()) == (1, ["hello"] * 3)
 
 
+@pytest.mark.parametrize("count, most", [(1, 256 * 1024), (20, 128 * 1024)])
+def test_of_many_connections_each_holds_less(count: int, most: int) -> None:
+    async def run() -> list[Any]:
+        async with tiny(plain(b"hello")) as server, open_client() as client:
+            await asyncio.gather(*(client.post(server.url, json={}) for _ in range(count)))
+            transport = client._transport
+            assert isinstance(transport, Transport)
+            await client.post(server.url, json={})
+            return [each._transport.max_size for each in transport._open]  # type: ignore[attr-defined]
+
+    found = asyncio.run(run())
+    assert len(found) == count and min(found) == most
+
+
 def test_only_the_headers_we_set_are_sent_and_cookies_are_not_kept() -> None:
     async def run() -> list[bytes]:
         async with tiny(plain(b"", headers="set-cookie: a=b\r\n")) as server, open_client() as client:

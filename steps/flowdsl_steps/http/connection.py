@@ -87,6 +87,11 @@ class Connection(asyncio.Protocol):
         self._writable = True
         self._waiter: asyncio.Future[None] | None = None
 
+    def read_at_once(self, most: int) -> None:
+        """How many bytes are read from the network at once, where the transport has that said: that of asyncio."""
+        if hasattr(self._transport, "max_size"):
+            self._transport.max_size = most
+
     # What asyncio tells.
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:

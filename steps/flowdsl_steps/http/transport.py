@@ -31,6 +31,9 @@ KEEP_ALIVE_S = 3.0
 """How long a connection is kept that nobody uses: shorter than any service we know keeps its end of it."""
 
 _CONNECTIONS = 512
+_AT_ONCE, _AT_ONCE_OF_MANY, _MANY = 256 * 1024, 128 * 1024, 16
+"""Bytes that a connection reads at once. Each holds about three times as much: of many together that is what counts,
+of few how quick it is."""
 
 
 class Transport(httpx.AsyncBaseTransport):
@@ -93,6 +96,7 @@ class Transport(httpx.AsyncBaseTransport):
 
     async def _exchanged(self, request: httpx.Request, route: Route, connection: Connection) -> httpx.Response:
         by = None if route.is_https else route.proxy  # of https it only passes on the bytes
+        connection.read_at_once(_AT_ONCE if len(self._open) <= _MANY else _AT_ONCE_OF_MANY)
         delivery: Delivery = request.extensions.get("delivery") or Delivery()
         head = await connection.exchange(_outgoing(request, by), delivery)
         if by is not None and head.status_code == 407:  # it has the request, and nobody sees what it did with it
