@@ -39,6 +39,7 @@ class Running:
         self.journal = journal
         self.folder = folder
         self.log = log
+        self.told: list[str] = []
         self.url = f"http://127.0.0.1:{server.port}"
         self.clients: list[openai.OpenAI] = []
 
@@ -86,7 +87,8 @@ def running_gateway(
         found = routing(environment, said)
         log: list[str] = []
         flows = {id: environment.load(path) for id, path in said.flows.items()}
-        own: dict[str, Any] = {"log": log.append, "question": lambda *run: question}
+        told: list[str] = []
+        own: dict[str, Any] = {"log": log.append, "tell": told.append, "question": lambda *run: question}
         parts = Parts(environment, found, journal, folder / "state", PATHS, flows, **own)
         ready, servers = threading.Event(), list[Server]()
 
@@ -101,6 +103,7 @@ def running_gateway(
                 while not ready.wait(0.1):
                     assert thread.is_alive()
                 running = Running(servers[0], simulator, journal, folder, log)
+                running.told = told
                 yield running
                 for client in running.clients:
                     client.close()
