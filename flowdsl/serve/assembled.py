@@ -12,6 +12,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from starlette.types import Receive, Scope, Send
+
 from flowdsl.environment import Environment
 from flowdsl.environment.flow import Flow
 from flowdsl.errors import UsageError
@@ -23,6 +25,7 @@ from flowdsl.serve.flow_runs import FlowRuns, Given
 from flowdsl.serve.gateway import Gateway
 from flowdsl.serve.outside import Log
 from flowdsl.serve.pictures import Pictures
+from flowdsl.serve.refusal import Refusal
 from flowdsl.serve.routes import Routing
 from flowdsl.serve.server import Server
 from flowdsl.serve.tokens import Tokens
@@ -81,7 +84,8 @@ async def serve(parts: Parts, sock: socket.socket, on_ready: Callable[[Server], 
         gateway = Gateway(parts.environment, parts.routing)
         flows = FlowAddresses(FlowRuns(parts.flows, gateway, parts.given), access, pictures)
         mcp = _agents(parts, access, pictures)
-        application = Application(gateway, pictures, access, flows, parts.paths, mcp, tell=parts.tell, log=parts.log)
+        agents = mcp or NoAgents(_why_no_agents(parts))
+        application = Application(gateway, pictures, access, flows, parts.paths, agents, tell=parts.tell, log=parts.log)
         server = Server(application, gateway, sock, on_ready, proxy_headers=parts.proxy_headers)
         if parts.parent is not None:
             asyncio.get_running_loop().add_reader(parts.parent, server.stop)
@@ -89,6 +93,29 @@ async def serve(parts: Parts, sock: socket.socket, on_ready: Callable[[Server], 
             await stack.enter_async_context(mcp.running())
             server.on_stop = partial(asyncio.get_running_loop().call_soon_threadsafe, mcp.stop)
         return await server.run_here()
+
+
+class NoAgents:
+    """Responds at `/mcp` where agents are not served."""
+
+    def __init__(self, why: str) -> None:
+        self._why = why
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Says why.
+
+        Raises:
+            Refusal: always.
+        """
+        raise Refusal(404, f"Agents are not served here: {self._why}.", code="mcp_not_served")
+
+
+def _why_no_agents(parts: Parts) -> str:
+    if not parts.flows:
+        return "the gateway serves no flows, which `flows` below `[serve]` names"
+    if parts.is_worker:
+        return "their sessions are of one process, and the gateway has several: one without `--workers` serves them"
+    return "the gateway needs the package mcp: pip install 'flowdsl[mcp]'"
 
 
 def _agents(parts: Parts, access: Access, pictures: Pictures) -> McpAddress | None:

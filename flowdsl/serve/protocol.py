@@ -12,6 +12,8 @@ from flowdsl.serve.refusal import Refusal
 
 LONGEST_HEAD = 64 * 1024
 """The address of a request and its headers together."""
+MOST_HEADERS = 200
+"""An empty one takes fifty times the memory that it has letters."""
 PATIENCE_S = 30.0
 """So long a head may take, and so long a connection may be there without one."""
 MOST_WAITING = 32
@@ -40,8 +42,7 @@ class Protocol(HttpToolsProtocol):
         self._beside_bytes += len(data)
         super().data_received(data)
         if self._beside_bytes > LONGEST_HEAD and not self.transport.is_closing():
-            message = f"The head of a request has at most {LONGEST_HEAD} bytes: its address and its headers together."
-            self._refuse(431, "Request Header Fields Too Large", message, "request_head_too_large")
+            self._refuse_head()
         elif self._is_in_head and self._patience is None:
             self._wait_for_head()
 
@@ -49,6 +50,13 @@ class Protocol(HttpToolsProtocol):
         """A request begins, with its head."""
         self._is_in_head = True
         super().on_message_begin()
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """One of its headers, or what follows its body."""
+        if len(self.headers) >= MOST_HEADERS:
+            self._beside_bytes = LONGEST_HEAD + 1
+            raise ValueError("too many headers")
+        super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
         """Its head is there."""
@@ -69,8 +77,17 @@ class Protocol(HttpToolsProtocol):
         super().on_message_complete()
 
     def send_400_response(self, msg: str) -> None:
-        """What comes is no HTTP."""
-        self._refuse(400, "Bad Request", f"{msg} It is to be a request of HTTP/1.1.", "invalid_http")
+        """What comes is no HTTP, or too much of it."""
+        if self._beside_bytes > LONGEST_HEAD:
+            self._refuse_head()
+        else:
+            self._refuse(400, "Bad Request", f"{msg} It is to be a request of HTTP/1.1.", "invalid_http")
+
+    def _refuse_head(self) -> None:
+        message = (
+            f"A request has at most {MOST_HEADERS} headers, and {LONGEST_HEAD} bytes of address and headers together."
+        )
+        self._refuse(431, "Request Header Fields Too Large", message, "request_head_too_large")
 
     def _refuse(self, status: int, reason: str, message: str, code: str) -> None:
         if self._is_responding:  # into which nothing else can be said

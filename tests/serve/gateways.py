@@ -40,6 +40,7 @@ class Running:
         self.journal = journal
         self.folder = folder
         self.log = log
+        self.told: list[str] = []
         self.url = f"http://127.0.0.1:{server.port}"
         self.clients: list[openai.OpenAI] = []
 
@@ -87,7 +88,8 @@ def running_gateway(
         found = routing(environment, said)
         log: list[str] = []
         flows = served(environment, said)
-        own: dict[str, Any] = {"log": log.append, "question": lambda *run: question}
+        told: list[str] = []
+        own: dict[str, Any] = {"log": log.append, "tell": told.append, "question": lambda *run: question}
         parts = Parts(environment, found, journal, folder / "state", PATHS, flows, tokens=said.tokens, **own)
         ready, servers = threading.Event(), list[Server]()
 
@@ -102,6 +104,7 @@ def running_gateway(
                 while not ready.wait(0.1):
                     assert thread.is_alive()
                 running = Running(servers[0], simulator, journal, folder, log)
+                running.told = told
                 yield running
                 for client in running.clients:
                     client.close()

@@ -266,6 +266,32 @@ def test_the_command_speaks_over_standard_input_and_output(tmp_path: Path) -> No
 
 
 @pytest.mark.long
+@MODES
+def test_the_examples_are_tools_of_an_agent(tmp_path: Path, mode: Any) -> None:
+    examples = Path(__file__).parents[2] / "examples"
+    command = ["-m", "flowdsl.cli", "mcp", f"{examples}/", "--simulate", "--out", str(tmp_path), "--max-usd", "0.05"]
+    env = {**os.environ, "FLOWDSL_STATE": str(tmp_path / "state")}
+    told: list[str | None] = []
+
+    async def progress(done: float, total: float | None, message: str | None) -> None:
+        told.append(message)
+
+    async def used() -> tuple[dict[str, types.Tool], types.CallToolResult, types.CallToolResult]:
+        server = StdioServerParameters(command=sys.executable, args=[*command, "--as-of", DAY.isoformat()], env=env)
+        async with Client(server, mode=mode) as agent:
+            tools = {tool.name: tool for tool in (await agent.list_tools()).tools}
+            card = await agent.call_tool("postcard", {"city": "Faro"}, progress_callback=progress)
+            return tools, card, await agent.call_tool("comic", {})
+
+    tools, card, comic = asyncio.run(used())
+    assert tools.keys() == {path.name.partition(".")[0] for path in examples.glob("*.flow.yaml")}
+    assert tools["postcard"].input_schema["properties"]["season"]["enum"]
+    assert not card.is_error and {each.type for each in card.content} == {"text", "image"}
+    assert any("images ready" in str(text) for text in told)
+    assert comic.is_error and "of $0.0500 are left" in text_of(comic) and "kept: 3 pictures" in text_of(comic)
+
+
+@pytest.mark.long
 def test_the_command_spends_no_more_in_a_day_than_the_settings_say(tmp_path: Path, simulator: Simulator) -> None:
     simulator.reset()
     (tmp_path / "skyline.flow.yaml").write_text(SKYLINE)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,9 @@ outputs: {pictures: "{{ flowContext.imageList }}"}
 SETTINGS = '[serve]\nflows = ["skyline.flow.yaml"]\n'
 
 
-def call(gateway: Running, headers: dict[str, str], **client: Any) -> tuple[list[str], types.CallToolResult]:
+def call(
+    gateway: Running, headers: dict[str, str], progress: Any = None, **client: Any
+) -> tuple[list[str], types.CallToolResult]:
     """The tools, and the result of the first one."""
 
     async def called() -> tuple[list[str], types.CallToolResult]:
@@ -37,9 +40,15 @@ def call(gateway: Running, headers: dict[str, str], **client: Any) -> tuple[list
             Client(streamable_http_client(f"{gateway.url}/mcp", http_client=http), **client) as agent,
         ):
             tools = [tool.name for tool in (await agent.list_tools()).tools]
-            return tools, await agent.call_tool("skyline", {"city": "Lisbon"})
+            return tools, await agent.call_tool("skyline", {"city": "Lisbon"}, progress_callback=progress)
 
     return asyncio.run(called())
+
+
+def until(condition: Callable[[], bool]) -> None:
+    """Waits for something that comes."""
+    while not condition():
+        time.sleep(0.01)
 
 
 @pytest.mark.parametrize("mode", ["auto", "legacy"])
@@ -54,6 +63,51 @@ def test_an_agent_runs_a_flow_with_its_token(tmp_path: Path, mode: Any) -> None:
         assert gateway.journal.runs.all()[0].tags == {"agent": "mcp", "token": "agent"}
         refused = httpx.post(f"{gateway.url}/mcp", json={}, headers={"Authorization": "Bearer sk-wrong"})
         assert (refused.status_code, refused.json()["error"]["code"]) == (401, "invalid_api_key")
+
+
+@pytest.mark.parametrize("mode", ["auto", "legacy"])
+def test_an_agent_hears_of_progress_and_of_what_its_token_may_not_spend(tmp_path: Path, mode: Any) -> None:
+    (tmp_path / "skyline.flow.yaml").write_text(SKYLINE, encoding="utf-8")
+    tokens = Tokens(tmp_path / "state")
+    told: list[str | None] = []
+
+    async def progress(done: float, total: float | None, message: str | None) -> None:
+        told.append(message)
+
+    with running_gateway(tmp_path, SETTINGS) as gateway:
+        headers = {"Authorization": f"Bearer {tokens.create('rich')}"}
+        assert not call(gateway, headers, progress, mode=mode)[1].is_error
+        assert any("images ready" in str(text) for text in told)
+        headers = {"Authorization": f"Bearer {tokens.create('poor', usd_per_day=0.001)}"}
+        _, result = call(gateway, headers, mode=mode)
+        assert result.is_error and "$0.0010 a day of this token are left" in str(result.content[0])
+        assert gateway.bought == 1
+
+
+@pytest.mark.parametrize("mode", ["auto", "legacy"])
+def test_a_call_over_http_that_is_given_up_ends_its_run_and_says_what_it_bought(tmp_path: Path, mode: Any) -> None:
+    (tmp_path / "skyline.flow.yaml").write_text(SKYLINE, encoding="utf-8")
+    with running_gateway(tmp_path, SETTINGS, faults=["hang"]) as gateway:
+
+        async def given_up() -> None:
+            async with Client(f"{gateway.url}/mcp", mode=mode) as agent:
+                task = asyncio.ensure_future(agent.call_tool("skyline", {"city": "Lisbon"}))
+                await asyncio.to_thread(until, lambda: gateway.bought == 1)
+                task.cancel()
+                await asyncio.wait({task})
+                await asyncio.to_thread(until, lambda: gateway.journal.runs.all()[0].status != "running")
+
+        asyncio.run(given_up())
+        run = gateway.journal.runs.all()[0]
+        assert (run.status, run.in_doubt) == ("cancelled", 1)
+        assert [text for text in gateway.told if f"1 in doubt; `flowdsl runs show {run.id}`" in text]
+
+
+def test_a_gateway_that_serves_no_agents_says_why(tmp_path: Path) -> None:
+    with running_gateway(tmp_path) as gateway:
+        for found in (httpx.get(f"{gateway.url}/mcp"), gateway.post({}, "/mcp")):
+            assert (found.status_code, found.json()["error"]["code"]) == (404, "mcp_not_served")
+            assert "serves no flows" in found.json()["error"]["message"]
 
 
 def test_a_question_goes_to_the_person_at_the_agent(tmp_path: Path) -> None:

@@ -47,6 +47,11 @@ def test_a_head_that_grows_too_large_is_cut_before_its_end(gateway: Running, beg
     assert error_of(raw(gateway, sent[: protocol.LONGEST_HEAD + 1])) == (431, "request_head_too_large")
 
 
+def test_a_head_has_no_more_headers_than_a_client_has_reason_for(gateway: Running) -> None:
+    found = [raw(gateway, BEGIN + b"a:\r\n" * number + b"Connection: close\r\n\r\n") for number in (100, 300)]
+    assert found[0].startswith(b"HTTP/1.1 200 ") and error_of(found[1]) == (431, "request_head_too_large")
+
+
 def test_what_follows_a_body_may_not_grow_either(gateway: Running) -> None:
     head = b"POST /v1/images/generations HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
     body = b"Transfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n"
