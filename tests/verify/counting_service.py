@@ -105,7 +105,7 @@ class CountingService:
                     error = {"error": {"message": "slow down", "type": "rate_limit_error"}}
                     writer.write(_response(error, "429 Too Many Requests", "retry-after: 0\r\n"))
                 else:
-                    writer.write(_response(_made(number, asked.get("n", 1))))
+                    writer.write(_response(_made(number, asked.get("n", 1), len(prompt.encode()))))
                 await writer.drain()
                 self.delivered[prompt] += 1
         writer.close()
@@ -113,14 +113,15 @@ class CountingService:
             await writer.wait_closed()
 
 
-def _made(number: int, count: int) -> dict[str, Any]:
-    """A response with pictures that no other one has: the number stands in a comment of each."""
+def _made(number: int, count: int, tokens: int) -> dict[str, Any]:
+    """A response with pictures that no other one has: the number stands in a comment of each. The prompt has so many
+    tokens."""
     pictures = []
     for at in range(count):
         text = f"{number}.{at}".encode()
         comment = b"\x21\xfe" + bytes((len(text),)) + text + b"\0"
         pictures.append(b"GIF89a\x01\0\x01\0\0\0\0" + comment + b"\x2c\0\0\0\0\x01\0\x01\0\0\x02\x02L\x01\0;")
-    usage = {"input_tokens": 9, "output_tokens": 196 * count, "total_tokens": 9 + 196 * count}
+    usage = {"input_tokens": tokens, "output_tokens": 196 * count, "total_tokens": tokens + 196 * count}
     return {"data": [{"b64_json": base64.b64encode(each).decode()} for each in pictures], "usage": usage}
 
 
