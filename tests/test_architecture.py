@@ -41,6 +41,7 @@ PUBLIC_MODULES = (
     "flowdsl.step.gather",
     "flowdsl.step.json_schema",
     "flowdsl.step.marks",
+    "flowdsl.step.ordering",
     "flowdsl.step.problem",
     "flowdsl.step.rules",
     "flowdsl.step.sendable",

@@ -233,6 +233,11 @@ class _Work:
             self._stop()
         await queue.put(None)
 
+    async def _waits(self, run: str, error: RunError) -> bool:
+        """Whether a vendor goes on with a request of a run: in its batch, or with an order that it has taken."""
+        may = self._effects is not None or error.charge_possible
+        return may and self._journal is not None and await self._journal.batches.waits(run)
+
     async def _outcome(self, number: int, inputs: Mapping[str, Any]) -> Outcome:
         run, began = f"{self.id}.{number}", perf_counter()
         if number in self._held:
@@ -260,7 +265,7 @@ class _Work:
                 status = "stopped"
             elif isinstance(error, RequestHeld):
                 status = "held"
-            elif self._effects is not None and self._journal is not None and await self._journal.batches.waits(run):
+            elif self._journal is not None and await self._waits(run, error):
                 status = "waiting"
             elif error.code == _FULL:
                 self._stop()

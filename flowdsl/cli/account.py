@@ -104,7 +104,7 @@ class Account:
         lines += reused(end.reused)
         at_vendor = self._at_vendor()
         if at_vendor:
-            lines.append(goes_on(at_vendor))
+            lines.append(goes_on(at_vendor, batched=self.batched is not None))
         elif end.in_doubt > (error is not None and error.charge_possible):  # of one request the error has said it
             requests = "1 request" if end.in_doubt == 1 else f"{end.in_doubt} requests"
             lines.append(f"the service may have done, and billed, the work of {requests}")
@@ -124,10 +124,11 @@ class Account:
         return [visible(line) for lines in said.values() for line in lines]
 
     def _at_vendor(self) -> int:
-        """How many requests the vendor's batch goes on with; a simulator ends with the run."""
-        if self.batched is None or self.journal is None or self.simulated or not self.journal.wrote:
+        """How many requests the vendor goes on with; a simulator ends with the run."""
+        if self.finished is None or self.journal is None or self.simulated or not self.journal.wrote:
             return 0
-        return self.journal.runs.find(self.batched).at_vendor
+        found = self.journal.runs.named(self.finished.run)
+        return found[0].at_vendor if found else 0
 
     def _may_be_resumed(self, error: RunError | None) -> bool:
         """Whether a further attempt has something to go on with; of messages that failed each has had its turn."""

@@ -93,7 +93,8 @@ def account(
         )
     number = 0 if options.simulate else work.journal.batches.at_vendor(work.id)
     if number:
-        sys.stderr.write(f"{vendor_batched.goes_on(number)}: `flowdsl resume {short}` fetches what it made\n")
+        goes_on = vendor_batched.goes_on(number, batched=options.vendor_batch)
+        sys.stderr.write(f"{goes_on}: `flowdsl resume {short}` fetches what it made\n")
     if signals:
         return 128 + signals[0]
     if is_cancelled:

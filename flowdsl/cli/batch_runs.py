@@ -88,7 +88,7 @@ def _show(journal: Journal, batch: KeptBatch, options: Namespace) -> int:
     print(_line(journal, batch))
     print(f"  results: {visible_line(batch.folder)}")
     if at_vendor:
-        print(f"  in the vendor's batch: {at_vendor:,}. `flowdsl resume {batch.id[:13]}` fetches what it made")
+        print(f"  at the vendor: {at_vendor:,}. `flowdsl resume {batch.id[:13]}` fetches what it made")
     if held:
         print(f"  in doubt: {records(held)}")
         print(f"  `flowdsl resume {batch.id[:13]} --resend` sends them again: one that was done is billed twice")

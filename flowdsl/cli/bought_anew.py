@@ -49,7 +49,8 @@ def bought_anew(run: KeptRun, flow: Flow, at: int, inputs: Mapping[str, Any], pl
     if not changed_inputs(run, flow, inputs):
         while first < at and _is_kept(tops[first], run, flow, earlier, plan):
             first += 1
-    return of_places(plan, places_of(flow, tops[first:]))
+    kept = places_of(flow, tops[:first]) - places_of(flow, tops[first:])  # not what runs after a failure
+    return of_places(plan, {row.place for row in plan.rows} - kept)
 
 
 def _is_kept(top: StepNode, run: KeptRun, flow: Flow, earlier: Earlier, plan: Plan) -> bool:

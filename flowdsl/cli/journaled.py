@@ -76,7 +76,7 @@ def worth(run: KeptRun) -> str:
     paid = "1 request is" if run.paid == 1 else f"{run.paid} requests are"
     cost = "at a price that is not known" if run.cost_usd is None else sum_of(run.cost_usd)
     text = f"{paid} paid for, {cost}{', simulated' if run.simulated else ''}"
-    text += f"; {run.at_vendor} in the vendor's batch" if run.at_vendor else ""
+    text += f"; {run.at_vendor} at the vendor" if run.at_vendor else ""
     return f"{text}; {run.in_doubt} in doubt" if run.in_doubt else text
 
 

@@ -114,7 +114,7 @@ def _list(runs: Runs, options: Namespace) -> int:
     if doubts := [run for run in found if run.in_doubt or run.caught]:
         print(f"in doubt: {', '.join(run.id[:13] for run in doubts)}; `flowdsl runs show RUN` says what")
     if waiting := [run for run in found if run.at_vendor and run.may_be_resumed]:
-        print(f"in a vendor's batch: {', '.join(run.id[:13] for run in waiting)}; `flowdsl resume RUN` fetches that")
+        print(f"at a vendor: {', '.join(run.id[:13] for run in waiting)}; `flowdsl resume RUN` fetches that")
     return 0
 
 
@@ -129,9 +129,7 @@ def _show(runs: Runs, options: Namespace) -> int:
     if run.error is not None:
         print(f"  {visible_line(str(run.error.get('message')))}")
     for request in requests:
-        state = (
-            "in doubt" if request.blocks or request.is_caught else "in batch" if request.is_at_vendor else request.state
-        )
+        state = _state(request)
         cost = "" if request.cost_usd is None else f"  {sum_of(request.cost_usd)}"
         print(f"{state:9} {request_line(request)}{cost}")
         for path in request.files:
@@ -148,10 +146,18 @@ def _show(runs: Runs, options: Namespace) -> int:
         print(f"  flowdsl runs release {run.id if run.batch else run.id[:13]} {caught[0].id[:8]}", end="    ")
         print("lets one be sent again: if it was done it is billed twice")
     elif run.at_vendor:
-        print(f"in the vendor's batch: {run.at_vendor}. `flowdsl resume {run.id[:13]}` fetches what it made")
+        at_vendor = [request for request in requests if request.is_at_vendor]
+        place = "at the vendor" if any(request.is_ordered for request in at_vendor) else "in the vendor's batch"
+        print(f"{place}: {run.at_vendor}. `flowdsl resume {run.id[:13]}` fetches what it made")
     elif run.may_be_resumed:
         print(f"`flowdsl resume {run.id[:13]}` goes on with it")
     return 0
+
+
+def _state(request: Request) -> str:
+    if request.blocks or request.is_caught:
+        return "in doubt"
+    return request.state if not request.is_at_vendor else "ordered" if request.is_ordered else "in batch"
 
 
 def _release(runs: Runs, options: Namespace) -> int:

@@ -83,10 +83,12 @@ async def batch_door(
         yield door
 
 
-def goes_on(number: int) -> str:
-    """What is said of requests that a vendor's batch has, when a run is broken off."""
+def goes_on(number: int, *, batched: bool) -> str:
+    """What is said of requests that a vendor works on, in its batch or one by one, when a run is broken off."""
     requests = "1 request" if number == 1 else f"{number:,} requests"
-    return f"the vendor's batch goes on with {requests}, and is billed"
+    if batched:
+        return f"the vendor's batch goes on with {requests}, and is billed"
+    return f"the vendor goes on with {requests}, and bills {'it' if number == 1 else 'them'}"
 
 
 def _why_not(step: StepNode, flow: Flow) -> str | None:

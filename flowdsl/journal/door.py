@@ -23,6 +23,7 @@ from flowdsl.engine.effects import ASKED, Asking, Began, Effect, Effects, Recove
 from flowdsl.errors import ConfigError, RunError, ServiceError, StepError
 from flowdsl.journal.errors import JournalError, held
 from flowdsl.journal.keeper import Keeper
+from flowdsl.journal.ordering import ORDER, ordering
 from flowdsl.journal.pace import Pace
 from flowdsl.journal.recorded_values import decoded, decoded_error, encoded, encoded_error
 from flowdsl.journal.rows import KEPT, PAID, Row, Rows, digest, json_text, row_id, spent
@@ -106,7 +107,8 @@ class JournalDoor:
             result = self._shared(known, effect, shelved)
             return Recovered(result, 0.0, self._files(shelved, self._names), self._listed, True)
         is_own = row.run == self._began.run
-        if row.blocks and not (is_own and row.vendor_order and row.vendor_order == self._order(effect)):
+        order = row.vendor_order or ""
+        if row.blocks and not (is_own and (order.startswith(ORDER) or (order and order == self._order(effect)))):
             raise held(row.run, row.began, effect.request)
         if row.state != "ok":  # a failure, told when it is the request's turn; or one that can be asked for
             self._taken[effect.invocation.key, row.digest].append(row)
@@ -237,7 +239,7 @@ class JournalDoor:
         if taken := self._taken.get((place, asked)):
             row = taken.pop(0)
             if row.blocks:
-                return (await self._paid(effect, act, row.place, asked, row.number))[0]
+                return (await self._paid(effect, act, row.place, asked, row))[0]
             return self._failed_again(effect, row)
         sharing = self._sharing
         if sharing is None:
@@ -255,14 +257,16 @@ class JournalDoor:
             sharing.made(asked, number, said)
 
     async def _paid(
-        self, effect: Effect, act: Callable[[str], Awaitable[T]], place: str, asked: bytes, number: int | None = None
+        self, effect: Effect, act: Callable[[str], Awaitable[T]], place: str, asked: bytes, row: Row | None = None
     ) -> tuple[T, str]:
-        """Makes a request, or asks again for that of a `number`; gives its result, and that as the journal keeps it."""
-        number = self._rows.number(place, asked) if number is None else number
+        """Makes a request, or asks again for that of a `row`; gives its result, and that as the journal keeps it."""
+        number = self._rows.number(place, asked) if row is None else row.number
+        order = self._order(effect) if row is None else row.vendor_order
         key = row_id(self._began.run, place, number, asked)
-        await self._begin(key, effect, place, number, asked)
+        await self._begin(key, effect, place, number, asked, order)
         try:
-            result = await act(key.hex())
+            with ordering(self._journal, key, order, effect.hide):
+                result = await act(key.hex())
         except BaseException as error:
             said = None
             if isinstance(error, RunError):
@@ -293,7 +297,9 @@ class JournalDoor:
             effect.note("journal-behind", text)
         return result, said
 
-    async def _begin(self, key: bytes, effect: Effect, place: str, number: int, asked: bytes) -> None:
+    async def _begin(
+        self, key: bytes, effect: Effect, place: str, number: int, asked: bytes, order: str | None
+    ) -> None:
         """Writes down that a paid request begins: on the disk when this returns.
 
         Raises:
@@ -313,7 +319,7 @@ class JournalDoor:
             asks.get("model"),
             json_text(asks.get("request")),
             effect.most_usd,
-            self._order(effect),
+            order,
             self._journal.simulated,
             time.time(),
         )

@@ -1,8 +1,8 @@
 """Which requests of the ledger are open, as conditions of SQL: nobody knows what became of them, or a vendor does.
 
-A request that goes through a batch names it in `vendor_order`, and is asked for there when its run goes on: unless that
-has said already that nobody knows. Where the vendor knew no such batch it is in doubt, and asked for once more: the key
-may have been that of another account.
+A request that a service has taken to make later has the order in `vendor_order`, and one that goes through a batch
+names that there. It is asked for when its run goes on: unless the batch has said already that nobody knows. Where the
+vendor knew no such batch it is in doubt, and asked for once more: the key may have been that of another account.
 """
 
 OPEN = "(ledger.state = 'started' OR (ledger.state = 'unknown' AND ledger.is_final))"
@@ -17,6 +17,8 @@ CAUGHT = "(ledger.state = 'unknown' AND NOT ledger.is_final)"
 """Nobody knows what became of it, and its run went on without it: it may be billed, and nothing waits for it."""
 IN_DOUBT = f"({OPEN} AND NOT {_ASKED_FOR})"
 """Somebody has to decide about it."""
+ORDERED = "(ledger.vendor_order LIKE 'order %')"
+"""A service has taken it by itself, and makes it later."""
 AT_VENDOR = f"({OPEN} AND {_ASKED_FOR})"
 """It is asked for when its run goes on."""
 RELEASED = """(ledger.state = 'released' AND NOT EXISTS (

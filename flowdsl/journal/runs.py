@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from flowdsl.errors import UsageError
 from flowdsl.journal.database import Database
-from flowdsl.journal.doubt import AT_VENDOR, CAUGHT, IN_DOUBT, LOST, OPEN, RELEASED
+from flowdsl.journal.doubt import AT_VENDOR, CAUGHT, IN_DOUBT, LOST, OPEN, ORDERED, RELEASED
 from flowdsl.journal.place import VARIABLE
 from flowdsl.journal.running import Running
 
@@ -31,7 +31,7 @@ _SUMS = f"""
         (SELECT count(*) FROM ledger WHERE run = runs.id AND {CAUGHT}) AS caught
     FROM runs
 """
-
+_STANDING = f"{AT_VENDOR} AS is_at_vendor, {LOST} AS is_lost, {ORDERED} AS is_ordered"
 _REPEATED = """
     SELECT count(*) AS number, coalesce(sum(mine.cost_usd), 0.0) AS usd FROM ledger AS mine
     WHERE mine.run = ? AND mine.state = 'ok' AND EXISTS (
@@ -83,8 +83,9 @@ class KeptRun(NamedTuple):
 
 class Request(NamedTuple):
     """A paid request as the ledger has it. `state` is `ok`, `refused`, `unknown`, `started` (no response was seen) or
-    `released`; it `blocks` while nobody has decided what became of it, unless it `is_at_vendor`, in a batch; where it
-    `is_lost` the vendor knew no such batch, and is asked once more before that. `pictures`
+    `released`; it `blocks` while nobody has decided what became of it, unless it `is_at_vendor`, in a batch or, where
+    it `is_ordered`, as an order by itself; where it `is_lost` the vendor knew no such batch, and is asked once more
+    before that. `pictures`
     are the SHA-256 of what came, and `revised` the prompts as the service rewrote them, None where it did not."""
 
     id: str
@@ -99,6 +100,7 @@ class Request(NamedTuple):
     blocks: bool
     is_at_vendor: bool
     is_lost: bool
+    is_ordered: bool
     images: int
     files: list[str]
     pictures: list[str]
@@ -194,8 +196,7 @@ class Runs:
 
     def requests(self, run: str) -> list[Request]:
         """The paid requests of a run, in the order in which they began."""
-        found = f"SELECT *, {AT_VENDOR} AS is_at_vendor, {LOST} AS is_lost FROM ledger"
-        query = f"{found} WHERE run = ? ORDER BY began, place, number"
+        query = f"SELECT *, {_STANDING} FROM ledger WHERE run = ? ORDER BY began, place, number"
         rows = self._database.read(query, (run,))
         names = self._database.read("SELECT original, file FROM names WHERE run = ?", (run,))
         return [_request(row, {each["original"]: each["file"] for each in names}) for row in rows]
@@ -216,7 +217,7 @@ class Runs:
 
     def of_batch(self, batch: str) -> Iterator[tuple[str, int, Request]]:
         """The paid requests of all runs of a batch, each with its run and its record, record by record."""
-        query = f"""SELECT ledger.*, {AT_VENDOR} AS is_at_vendor, {LOST} AS is_lost, runs.record AS record
+        query = f"""SELECT ledger.*, {_STANDING}, runs.record AS record
             FROM ledger JOIN runs ON runs.id = ledger.run
             WHERE runs.batch = ? ORDER BY runs.record, ledger.began, ledger.place, ledger.number"""
         names: dict[str, dict[str, str]] = {}
@@ -312,7 +313,7 @@ class Runs:
 def _request(row: sqlite3.Row, names: dict[str, str]) -> Request:
     result = json.loads(row["result"]) if row["result"] else None
     kept = list(_pictures(result)) if row["state"] == "ok" else []
-    own = ("files", "pictures", "revised", "request_id", "blocks", "is_at_vendor", "is_lost", "error")
+    own = ("files", "pictures", "revised", "request_id", "blocks", "is_at_vendor", "is_lost", "is_ordered", "error")
     found = {name: row[name] for name in Request._fields if name not in own}
     is_open = row["state"] == "started" or (row["state"] == "unknown" and bool(row["is_final"]))
     failed = row["state"] in ("refused", "unknown")
@@ -321,6 +322,7 @@ def _request(row: sqlite3.Row, names: dict[str, str]) -> Request:
         blocks=is_open and not row["is_at_vendor"],
         is_at_vendor=bool(row["is_at_vendor"]),
         is_lost=bool(row["is_lost"]),
+        is_ordered=bool(row["is_ordered"]),
         files=[names.get(image["path"], image["path"]) for image, _ in kept],
         pictures=[image["sha256"] for image, _ in kept],
         revised=[prompt for _, prompt in kept],

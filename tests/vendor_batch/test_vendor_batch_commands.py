@@ -142,7 +142,7 @@ def test_a_batch_that_is_broken_off_says_what_the_vendor_goes_on_with_and_is_fet
     assert len(err.splitlines()) < 8
     named = json.loads(out)["batch"][:13]
     out, _ = run("runs", "show", named)
-    assert "in the vendor's batch: 3. `flowdsl resume" in out
+    assert "at the vendor: 3. `flowdsl resume" in out
     assert "in doubt" not in out
     out, _ = run("runs", "release", named)
     assert out == "0 released: no request of it is in doubt\n"
@@ -169,7 +169,7 @@ def test_a_run_that_is_broken_off_says_so_and_its_picture_is_fetched(run: Any, v
     with key_withdrawn(vendor):
         _, err = run("run", "card.flow.yaml", "--vendor-batch", code=4)
     assert "the vendor's batch goes on with 1 request, and is billed" in err
-    assert "in a vendor's batch: " in run("runs", "list")[0]
+    assert "at a vendor: " in run("runs", "list")[0]
     named = json.loads(run("runs", "list", "--json")[0])[0]["id"]
     assert "in the vendor's batch: 1." in run("runs", "show", named)[0]
     out, _ = run("costs")  # it is not in doubt
@@ -178,7 +178,7 @@ def test_a_run_that_is_broken_off_says_so_and_its_picture_is_fetched(run: Any, v
     with Journal(state_of("<test>")) as journal:
         assert [each.is_at_vendor for each in journal.runs.requests(named)] == [True]
     out, err = run("resume", "--yes")
-    assert "1 in the vendor's batch" in err
+    assert "1 at the vendor" in err
     assert "cost $0.0029" in out
     assert bought(vendor) == {"A card for Ada": 1}
     assert "$0.0029" in run("costs")[0]

@@ -34,6 +34,7 @@ from flowdsl_steps.http.response_body import REFUSAL_TIMEOUT_S, Unpacker
 from flowdsl_steps.http.transport import exchanged
 from flowdsl_steps.image.carrier import carried
 from flowdsl_steps.image.connection import Connection
+from flowdsl_steps.image.kept_order import earlier_order, forget_order, is_gone, keep_order
 from flowdsl_steps.image.paced import Paced
 from flowdsl_steps.image.received import BrokenResponse, LinkedImage, Partial, Received
 from flowdsl_steps.image.request import ImageRequest
@@ -215,6 +216,8 @@ class Sender:
             is_unread = isinstance(lost.__cause__, UnreadPart)
             raise _Failed(failure._replace(reason="unread" if is_unread else "")) from lost
         except _Failed as failed:
+            if self.order is not None and is_gone(failed.failure):
+                await forget_order()
             raise _Failed(failed.failure._replace(order=self.order), failed.images) from failed
 
     async def _order(self, request: ImageRequest, delivery: Delivery, came: list[Image | LinkedImage]) -> Received:
@@ -222,13 +225,14 @@ class Sender:
 
         `came` takes the pictures that are complete when something breaks it off.
         """
-        received = await self._response(self._encoded(request), delivery, came)
+        received = await earlier_order() or await self._response(self._encoded(request), delivery, came)
         try:
             while (poll := self._vendor.next(received, self._endpoint)) is not None:
                 before = self.order
                 self.order = Order(poll.request.url, received.request_id or (before and before.id))
                 if before is None:
                     self._on_order(self.order)
+                    await keep_order(received, poll)
                 kept = poll.kept or Received()
                 try:
                     poll = poll._replace(after_s=max(poll.after_s, asked_pause_s(received.headers)))
