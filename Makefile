@@ -72,7 +72,7 @@ generate: $(VENV)/dev
 	$(BIN)/python scripts/public_names.py
 	$(BIN)/python scripts/finding_pages.py
 
-bench: $(VENV)/bench $(LINTERS) $(BROWSER)
+bench: $(VENV)/bench $(LINTERS) $(BROWSER) .venv-litellm
 	$(BIN)/python -m benchmarks
 
 # What is installed is locked. `make lock` keeps every version that still fits; `make lock UPGRADE=--upgrade` takes the
@@ -91,6 +91,11 @@ newest oldest: $(UV)
 	$(UV) venv --quiet --no-config --clear --python $(PYTHON) .venv-$@
 	$(UV) pip install --quiet --python .venv-$@ $(INDEX) --resolution $(RESOLUTION) --editable '.[test]'
 	.venv-$@/bin/python -m pytest -n 3
+
+# A proxy that the gateway is measured beside. Not locked, and an environment of its own: no other set fits its packages.
+.venv-litellm: $(UV)
+	$(UV) venv --quiet --no-config --clear --python $(PYTHON) $@
+	$(UV) pip install --quiet --python $@ $(INDEX) --resolution highest 'litellm[proxy]'
 
 # The catalogue beside the newest official client: fails with the entry to write where something is new.
 facts: $(UV)

@@ -142,7 +142,11 @@ def _environment(options: Namespace, simulated: bool, settings: Settings | None,
     given["host"] = Host(**host)
     # A request may ask for ten pictures, as the API says; a flow may not, unless its entry lifts that.
     given["overrides"] = {name: {**entry, "limits": "api"} for name, entry in overrides.items()}
-    return Environment(**given)
+    environment = Environment(**given)
+    if environment.settings_for(source).metadata is None:  # clients get the bytes as they came: no second file of them
+        given["storage"] = Storage(images=environment.storage.images, metadata="none")
+        environment = Environment(**given)
+    return environment
 
 
 def _check(environment: Environment, said: Serving, settings: Settings | None) -> int:

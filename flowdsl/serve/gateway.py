@@ -202,8 +202,9 @@ class Gateway:
                 asker.hear(event)
 
         inputs, journal = inputs_of(asked, target), asker.journal
+        heard = listen if asked.stream else None
         try:
-            result = await flow.arun(inputs, on_event=listen, journal=journal, limits=limits, run_id=id, tags=tags)
+            result = await flow.arun(inputs, on_event=heard, journal=journal, limits=limits, run_id=id, tags=tags)
         except LimitExceeded as error:
             if limits is not None and error.code == "too-many-requests":
                 raise outdated() from error

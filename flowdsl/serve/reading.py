@@ -10,8 +10,8 @@ from typing import Any
 
 from flowdsl.serve.refusal import Refusal, stopping
 
-MOST_HELD = 1024 * 1024 * 1024
-"""So many bytes of bodies are held at once, in memory or in files: four of the largest forms."""
+MOST_HELD = 512 * 1024 * 1024
+"""So many bytes of bodies are held at once, in memory or in files: two of the largest forms."""
 GRACE_S = 3.0
 """So long a body may still come when the gateway ends."""
 

@@ -58,6 +58,17 @@ def test_it_serves_the_simulator_and_finishes_what_is_begun_when_it_is_terminate
         assert [len(response.json()["data"]) for response in found] == [4]
 
 
+@pytest.mark.parametrize("settings, files", [("", 1), ('metadata = "basic"\n', 2)])
+def test_a_picture_takes_the_disk_once_unless_its_file_is_to_say_something(
+    tmp_path: Path, settings: str, files: int
+) -> None:
+    (tmp_path / "flowdsl.toml").write_text(f"{settings}[serve]\n")
+    with serving(tmp_path, "--simulate", "--out", "pictures") as (_, url):
+        httpx.post(f"{url}/v1/images/generations", json={"prompt": "A kite", **SMALL}, timeout=60).raise_for_status()
+    found = [*(tmp_path / "pictures").rglob("*.png")]
+    assert len(found) == 2 and len({path.stat().st_ino for path in found}) == files
+
+
 def test_a_port_that_is_taken_says_what_to_write(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
