@@ -216,6 +216,16 @@ def test_partial_pictures_are_streamed_before_the_finished_one(gateway: Running)
     assert events[-1].type == "image_generation.completed" and events[-1].usage.output_tokens > 200
 
 
+def test_the_usage_of_streamed_pictures_adds_up_to_what_was_used(gateway: Running) -> None:
+    whole = gateway.client().images.generate(prompt="A kite in the wind", n=3, **SMALL)
+    stream = gateway.client().images.generate(prompt="A kite in the wind", n=3, stream=True, **SMALL)
+    used = [event.usage for event in stream if event.type == "image_generation.completed"]
+    assert len(used) == 3 and whole.usage is not None
+    assert sum(each.output_tokens for each in used) == whole.usage.output_tokens
+    assert sum(each.input_tokens for each in used) == 3 * whole.usage.input_tokens  # the service streams one by one
+    assert all(each.total_tokens == each.input_tokens + each.output_tokens for each in used)
+
+
 def test_what_fails_before_a_stream_begins_is_an_ordinary_refusal(gateway: Running) -> None:
     with pytest.raises(openai.BadRequestError) as caught:
         gateway.client().images.generate(prompt="A kite", stream=True, partial_images=9, **SMALL)
