@@ -60,6 +60,10 @@ def openapi(
     found["/runs/{id}"] = {"get": _operation("How a run stands, and its result.", known, of_run, run)}
     found["/runs/{id}/events"] = {"get": _operation("The events of a run.", events, of_run, run)}
     found["/runs/{id}/cancel"] = {"post": _operation("End a run.", known, of_run, run)}
+    pictures = said("The picture.", {"image/*": {"schema": {"type": "string", "format": "binary"}}})
+    parts = [{**run[0], "name": name} for name in ("signature", "expires", "name")]
+    shown = {**_operation("A picture that a response named.", pictures, (400, 403, 404), parts), "security": []}
+    found["/pictures/{signature}/{expires}/{name}"] = {"get": shown}
     counts = said("Counts for Prometheus.", {"text/plain": {"schema": {"type": "string"}}})
     found["/metrics"] = {"get": _operation("Counts of this process.", counts, (400, 401, 403))}
     for address, summary, statuses in (
