@@ -39,6 +39,8 @@ NEWER: Mapping[str, str] = {
 }
 """Fields that the vendor has added since."""
 OF_EDITS: Mapping[str, str] = {"input_fidelity": TEXT}
+OF_GENERATIONS = ("moderation", "style")
+"""What an edit does not have; it is told so by what checks flows."""
 _OF_PICTURES = frozenset({*OF_EDITS, "image", "images", "image[]", "mask"})
 FORMATS = ("url", "b64_json")
 _PYTHON = {TEXT: str, NUMBER: int, FLAG: bool}

@@ -148,6 +148,9 @@ def test_the_models_are_listed_and_an_unknown_one_is_a_404(gateway: Running) -> 
     with pytest.raises(openai.NotFoundError, match="did you mean 'gpt-image-2'") as caught:
         gateway.client().images.generate(prompt="A kite", model="gpt-imag-2")
     assert (caught.value.param, caught.value.code) == ("model", "model_not_found")
+    assert gateway.client().models.retrieve(MODEL).id == MODEL
+    with pytest.raises(openai.NotFoundError, match="did you mean 'gpt-image-2'"):
+        gateway.client().models.retrieve("gpt-imag-2")
 
 
 @pytest.mark.parametrize(
@@ -183,6 +186,8 @@ def test_other_addresses_and_methods_have_the_shape_of_refusals(gateway: Running
     nowhere, method = httpx.get(f"{gateway.url}/v1/nothing"), httpx.get(f"{gateway.url}/v1/images/generations")
     assert (nowhere.status_code, nowhere.json()["error"]["code"]) == (404, "unknown_url")
     assert (method.status_code, method.headers["allow"]) == (405, "POST")
+    slashed = [httpx.get(f"{gateway.url}/v1/models/"), gateway.post({}, "/v1/images/generations/")]
+    assert [each.status_code for each in slashed] == [404, 404]  # and sends nobody elsewhere
 
 
 def test_every_response_has_an_id_of_its_own(gateway: Running) -> None:
