@@ -70,6 +70,7 @@ class Application:
         ]
         routes += [
             Route("/v1/models", self._models),
+            Route("/v1/models/{model:path}", self._model),
             Route("/pictures/{signature}/{expires}/{name}", self._picture),
             *flows.routes(),
             Route("/mcp", mcp),
@@ -89,6 +90,7 @@ class Application:
 
         handlers = {**HANDLERS, Refusal: hidden, UsageError: unreadable}
         inside = Starlette(routes=routes, exception_handlers=handlers)
+        inside.router.redirect_slashes = False  # to http:// behind a proxy that ends TLS, and with its token
         places = {route.endpoint: route.path for route in routes}
         self.asgi: ASGIApp = Outside(inside, access.tokens, self._metrics, self.reading, places, tell, log)
 
@@ -162,8 +164,14 @@ class Application:
     async def _models(self, request: Request) -> Response:
         token = self._access.token(request)
         names = [name for name in self._gateway.routing.names() if token is None or token.may_use(name)]
-        models = [{"id": name, "object": "model", "created": 0, "owned_by": "flowdsl"} for name in names]
-        return JSONResponse({"object": "list", "data": models})
+        return JSONResponse({"object": "list", "data": [_model(name) for name in names]})
+
+    async def _model(self, request: Request) -> Response:
+        token, name = self._access.token(request), request.path_params["model"]
+        self._access.check_model(token, name)
+        if self._gateway.routing.route(name) is None:
+            raise self._gateway.no_model(name)
+        return JSONResponse(_model(name))
 
     async def _picture(self, request: Request) -> Response:
         found = self._pictures.file_of(**request.path_params)
@@ -202,6 +210,10 @@ class Application:
         if self.is_stopping:
             raise stopping()
         return JSONResponse({"status": "ready", "in_flight": self._gateway.in_flight})
+
+
+def _model(name: str) -> dict[str, Any]:
+    return {"id": name, "object": "model", "created": 0, "owned_by": "flowdsl"}
 
 
 def _cost(made: Made) -> dict[str, str]:

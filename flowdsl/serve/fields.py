@@ -39,6 +39,9 @@ NEWER: Mapping[str, str] = {
 }
 """Fields that the vendor has added since."""
 OF_EDITS: Mapping[str, str] = {"input_fidelity": TEXT}
+OF_GENERATIONS = ("moderation", "style")
+"""What an edit does not have; it is told so by what checks flows."""
+_OF_PICTURES = frozenset({*OF_EDITS, "image", "images", "image[]", "mask"})
 FORMATS = ("url", "b64_json")
 _PYTHON = {TEXT: str, NUMBER: int, FLAG: bool}
 _LONGEST_SHOWN = 60
@@ -154,6 +157,9 @@ def _mistyped(name: str, value: Any, kind: str) -> Refusal:
 def _unknown(name: str, known: Iterable[str]) -> Refusal:
     near = nearest(name, known)
     hint = f" Did you mean '{near}'?" if near else ""
+    if name in _OF_PICTURES:
+        in_edits = " In JSON the pictures to edit are 'images', and each is an object with 'image_url'."
+        hint = in_edits if "input_fidelity" in known else " It goes with edits: POST …/images/edits."
     return Refusal(400, f"Unknown parameter: {shown(name)}.{hint}", param=param_of(name), code="unknown_parameter")
 
 

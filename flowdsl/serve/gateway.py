@@ -92,7 +92,7 @@ class Gateway:
         if route is not None and not wrong:
             return route
         if route is None:
-            wrong = [self._no_model(asked.model), *(each for each in wrong if each.param != "model")]
+            wrong = [self.no_model(asked.model), *(each for each in wrong if each.param != "model")]
         raise all_of(wrong)
 
     def start(self, asked: Asked, route: Route, asker: Asker, key: str | None) -> asyncio.Task[Made]:
@@ -212,7 +212,8 @@ class Gateway:
         pictures, facts = result.outputs[PICTURES], result.outputs[FACTS]
         return Made(pictures, facts, self.now(), result.cost_usd)
 
-    def _no_model(self, model: str) -> Refusal:
+    def no_model(self, model: str) -> Refusal:
+        """The refusal for a model that is not served."""
         from flowdsl.nearest import nearest
 
         names = self.routing.names()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from flowdsl.serve.fields import FIELDS, FLAG, FORMATS, NEWER, NUMBER, OF_EDITS, TEXT
+from flowdsl.serve.fields import FIELDS, FLAG, FORMATS, NEWER, NUMBER, OF_EDITS, OF_GENERATIONS, TEXT
 from flowdsl.serve.openapi_schemas import ANY_EVENT, JSON, SCHEMAS, content, refusals, said
 
 _TYPES = {TEXT: "string", NUMBER: "integer", FLAG: "boolean"}
@@ -51,6 +51,9 @@ def openapi(
             made = said("The pictures, or with `stream` their events.", {**content("Images"), **ANY_EVENT})
             found[f"{path}/images/{operation}"] = {"post": _operation(summary, made, _OF_PICTURES, own, body)}
     found["/v1/models"] = {"get": _operation("The models that are served.", _list("Model"), (400, 401, 403))}
+    named = [{"name": "model", "in": "path", "required": True, "schema": _model(names)}]
+    model = _operation("A model.", said("The model.", content("Model")), (400, 401, 403, 404), named)
+    found["/v1/models/{model}"] = {"get": model}
     found["/flows"] = {"get": _operation("The flows that are served.", _list("Flow"), (400, 401, 403))}
     for id, schema in flows.items():
         found[f"/flows/{id}/runs"] = {"post": _run_of(id, schema)}
@@ -60,6 +63,10 @@ def openapi(
     found["/runs/{id}"] = {"get": _operation("How a run stands, and its result.", known, of_run, run)}
     found["/runs/{id}/events"] = {"get": _operation("The events of a run.", events, of_run, run)}
     found["/runs/{id}/cancel"] = {"post": _operation("End a run.", known, of_run, run)}
+    pictures = said("The picture.", {"image/*": {"schema": {"type": "string", "format": "binary"}}})
+    parts = [{**run[0], "name": name} for name in ("signature", "expires", "name")]
+    shown = {**_operation("A picture that a response named.", pictures, (400, 403, 404), parts), "security": []}
+    found["/pictures/{signature}/{expires}/{name}"] = {"get": shown}
     counts = said("Counts for Prometheus.", {"text/plain": {"schema": {"type": "string"}}})
     found["/metrics"] = {"get": _operation("Counts of this process.", counts, (400, 401, 403))}
     for address, summary, statuses in (
@@ -100,8 +107,8 @@ def _run_of(id: str, schema: Mapping[str, Any]) -> dict[str, Any]:
 def _fields(path: str, names: list[str], *, is_edit: bool = False, is_form: bool = False) -> dict[str, Any]:
     """The schema of the fields of a request. A form has no null."""
     fields = {**FIELDS, **NEWER, **(OF_EDITS if is_edit else {})}
-    if "{deployment}" in path:
-        fields.pop("model")
+    for name in (*(["model"] if "{deployment}" in path else []), *(OF_GENERATIONS if is_edit else ())):
+        fields.pop(name)
     properties: dict[str, Any] = {}
     for name, kind in fields.items():
         bounds = _BOUNDS.get(name, {})
@@ -109,14 +116,16 @@ def _fields(path: str, names: list[str], *, is_edit: bool = False, is_form: bool
             bounds = {"enum": [each for each in bounds["enum"] if each is not None]}
         one = name in _NEVER_NULL or is_form
         properties[name] = {"type": _TYPES[kind] if one else [_TYPES[kind], "null"], **bounds}
-    if "model" in properties and names:
-        properties["model"] = _one_of(names)
+    if "model" in properties:
+        properties["model"] = _model(names)
     required = [name for name in _NEVER_NULL if name in fields]
     return {"type": "object", "properties": properties, "required": required, "additionalProperties": False}
 
 
-def _one_of(names: list[str]) -> dict[str, Any]:
+def _model(names: list[str]) -> dict[str, Any]:
     """The schema of a model: those that are listed, and what else the services have."""
+    if not names:
+        return {"type": "string", "minLength": 1}
     return {"anyOf": [{"type": "string", "enum": names}, {"type": "string", "minLength": 1}]}
 
 
@@ -146,8 +155,7 @@ def _edit(path: str, names: list[str]) -> dict[str, Any]:
 def _deployment(path: str, names: list[str]) -> list[dict[str, Any]]:
     if "{deployment}" not in path:
         return []
-    schema = _one_of(names) if names else {"type": "string", "minLength": 1}
-    return [{"name": "deployment", "in": "path", "required": True, "schema": schema}]
+    return [{"name": "deployment", "in": "path", "required": True, "schema": _model(names)}]
 
 
 def _list(name: str) -> dict[str, Any]:

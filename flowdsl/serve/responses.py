@@ -55,12 +55,13 @@ def partial_event(event: PartialImage, image: Image, asked: Asked, created: int)
 
 
 def completed_events(made: Made, asked: Asked) -> Iterator[bytes]:
-    """The events of a stream for finished pictures."""
+    """The events of a stream for finished pictures. Each says what of the usage is its own, so that who adds them up
+    has what was used."""
     usage = made.facts.get("usage")
-    for image in made.images:
+    for number, image in enumerate(made.images):
         facts = _stream_facts(image, asked, made.facts, made.created)
         if usage is not None:
-            facts["usage"] = usage
+            facts["usage"] = _share(usage, number, len(made.images))
         yield from _event(f"{_operation(asked)}.completed", facts, image)
 
 
@@ -71,6 +72,18 @@ def error_event(body: Mapping[str, Any]) -> bytes:
 
 def _operation(asked: Asked) -> str:
     return "image_edit" if asked.is_edit else "image_generation"
+
+
+def _share(value: Any, number: int, count: int) -> Any:
+    """What of a usage falls to one of so many pictures: whole tokens, which add up to all of them."""
+    if isinstance(value, Mapping):
+        found = {name: _share(each, number, count) for name, each in value.items()}
+        if isinstance(found.get("total_tokens"), int):
+            found["total_tokens"] = found.get("input_tokens", 0) + found.get("output_tokens", 0)
+        return found
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value // count + (number < value % count)
+    return value
 
 
 def _stream_facts(image: Image, asked: Asked, facts: Mapping[str, Any], created: int) -> dict[str, Any]:

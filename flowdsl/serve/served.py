@@ -9,6 +9,7 @@ from pathlib import Path
 from flowdsl.document.actions import ActionNeeded
 from flowdsl.environment import Environment
 from flowdsl.environment.flow import Flow
+from flowdsl.errors import UsageError
 from flowdsl.settings.mistakes import mistake
 from flowdsl.settings.served_flows import ID, KIT
 from flowdsl.settings.serving import Serving
@@ -43,6 +44,9 @@ def _flows(environment: Environment, settings: str, name: str, path: str) -> Ite
             address = _address(settings, kit, path, id, title)
             yield address, environment.load(path, action=id)
         return
+    except UsageError as error:  # of a module, or a kit without actions
+        hint = "leave it out of `flows`, or name the flows that are meant one by one"
+        raise mistake(settings, _AT, f"{path}: {error}", hint) from None
     if kit == name:
         yield name, flow
     else:

@@ -59,9 +59,9 @@ def _token(path: str, name: str, said: Any) -> SaidToken:
     if rate is not None and not (isinstance(rate, int) and not isinstance(rate, bool) and rate > 0):
         hint = "write `per_minute = 30`"
         raise mistake(path, (*at, "per_minute"), f"tokens.{name}.per_minute must be a number from 1 on", hint)
-    if money is not None and not (_is_number(money) and 0 <= money < float("inf")):
+    if money is not None and not (_is_number(money) and 0 < money < float("inf")):
         hint = "write `usd_per_day = 5.00`"
-        raise mistake(path, (*at, "usd_per_day"), f"tokens.{name}.usd_per_day must be a sum in USD", hint)
+        raise mistake(path, (*at, "usd_per_day"), f"tokens.{name}.usd_per_day must be a sum in USD above 0", hint)
     return SaidToken(
         models=None if models is None else tuple(models),
         per_minute=rate,

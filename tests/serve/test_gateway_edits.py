@@ -105,6 +105,24 @@ def test_a_form_that_is_cut_is_refused(gateway: Running) -> None:
     assert (found.status_code, found.json()["error"]["type"]) == (400, "invalid_request_error")
 
 
+@pytest.mark.parametrize(
+    "operation, field, said",
+    [
+        ("generations", "image", "It goes with edits: POST …/images/edits"),
+        ("generations", "images", "It goes with edits: POST …/images/edits"),
+        ("generations", "mask", "It goes with edits: POST …/images/edits"),
+        ("generations", "input_fidelity", "It goes with edits: POST …/images/edits"),
+        ("edits", "image", "In JSON the pictures to edit are 'images'"),
+    ],
+)
+def test_a_picture_in_the_wrong_place_is_told_where_it_goes(
+    gateway: Running, operation: str, field: str, said: str
+) -> None:
+    found = gateway.post({"prompt": "A kite", "model": MODEL, field: "high"}, f"/v1/images/{operation}")
+    error = found.json()["error"]
+    assert (found.status_code, error["param"]) == (400, field) and said in error["message"]
+
+
 def test_an_edit_streams_its_events(gateway: Running) -> None:
     stream = gateway.client().images.edit(
         image=("a.png", picture(), "image/png"),

@@ -148,6 +148,9 @@ def test_the_models_are_listed_and_an_unknown_one_is_a_404(gateway: Running) -> 
     with pytest.raises(openai.NotFoundError, match="did you mean 'gpt-image-2'") as caught:
         gateway.client().images.generate(prompt="A kite", model="gpt-imag-2")
     assert (caught.value.param, caught.value.code) == ("model", "model_not_found")
+    assert gateway.client().models.retrieve(MODEL).id == MODEL
+    with pytest.raises(openai.NotFoundError, match="did you mean 'gpt-image-2'"):
+        gateway.client().models.retrieve("gpt-imag-2")
 
 
 @pytest.mark.parametrize(
@@ -183,6 +186,8 @@ def test_other_addresses_and_methods_have_the_shape_of_refusals(gateway: Running
     nowhere, method = httpx.get(f"{gateway.url}/v1/nothing"), httpx.get(f"{gateway.url}/v1/images/generations")
     assert (nowhere.status_code, nowhere.json()["error"]["code"]) == (404, "unknown_url")
     assert (method.status_code, method.headers["allow"]) == (405, "POST")
+    slashed = [httpx.get(f"{gateway.url}/v1/models/"), gateway.post({}, "/v1/images/generations/")]
+    assert [each.status_code for each in slashed] == [404, 404]  # and sends nobody elsewhere
 
 
 def test_every_response_has_an_id_of_its_own(gateway: Running) -> None:
@@ -232,6 +237,16 @@ def test_partial_pictures_are_streamed_before_the_finished_one(gateway: Running)
     assert kinds == ["partial_image", "partial_image", "completed"]
     assert all(image_of(event.b64_json) for event in events)
     assert events[-1].type == "image_generation.completed" and events[-1].usage.output_tokens > 200
+
+
+def test_the_usage_of_streamed_pictures_adds_up_to_what_was_used(gateway: Running) -> None:
+    whole = gateway.client().images.generate(prompt="A kite in the wind", n=3, **SMALL)
+    stream = gateway.client().images.generate(prompt="A kite in the wind", n=3, stream=True, **SMALL)
+    used = [event.usage for event in stream if event.type == "image_generation.completed"]
+    assert len(used) == 3 and whole.usage is not None
+    assert sum(each.output_tokens for each in used) == whole.usage.output_tokens
+    assert sum(each.input_tokens for each in used) == 3 * whole.usage.input_tokens  # the service streams one by one
+    assert all(each.total_tokens == each.input_tokens + each.output_tokens for each in used)
 
 
 def test_what_fails_before_a_stream_begins_is_an_ordinary_refusal(gateway: Running) -> None:

@@ -272,6 +272,7 @@ def test_each_action_of_a_kit_is_a_flow(tmp_path: Path) -> None:
         (KIT.replace("id: bill, ", ""), "write `id: handbill` at the action"),
         (KIT.replace("id: sign", "id: a sign"), "write `id: a-sign` at the action"),
         (KIT, "two flows have the id `print-sign`"),
+        ("AI_KIT: {SECTIONS: []}\n", "print.ai-kit.yaml: this kit has no actions"),
     ],
 )
 def test_an_action_without_an_address_of_its_own_is_told(

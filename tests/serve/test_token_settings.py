@@ -93,3 +93,26 @@ def test_the_tokens_of_named_settings_are_those_of_the_gateway_with_these_settin
     assert main(["serve", "--check", "--config", settings]) == 0
     assert "there is no token" not in capsys.readouterr().err
     assert (tmp_path / settings).parent.joinpath(".flowdsl", FILE).is_file()
+
+
+@pytest.mark.parametrize(
+    "text, said",
+    [
+        ("tokens = 5", "write `[tokens.NAME]`"),
+        ("[tokens.shop]\nmodels = []", 'write `models = ["poster"]`'),
+        ("[tokens.shop]\nmodels = 'poster'", 'write `models = ["poster"]`'),
+        ("[tokens.shop]\nper_minute = true", "write `per_minute = 30`"),
+        ("[tokens.shop]\nusd_per_day = 0", "write `usd_per_day = 5.00`"),
+        ("[tokens.shop]\nusd_per_day = inf", "write `usd_per_day = 5.00`"),
+        ("[tokens.shop]\ndays = 9", "`flowdsl tokens create shop --days 90`"),
+        ("[token.shop]\nper_minute = 9", "did you mean `tokens`?"),
+    ],
+)
+def test_a_mistake_in_what_tokens_may_has_its_place(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str, said: str
+) -> None:
+    file = tmp_path / "flowdsl.toml"
+    file.write_text(f"{text}\n", encoding="utf-8")
+    assert main(["serve", "--config", str(file), "--check"]) == 2
+    err = capsys.readouterr().err
+    assert said in err and "flowdsl.toml:" in err and "^" in err and "Traceback" not in err

@@ -98,6 +98,8 @@ def test_a_token_is_for_its_models_alone(guarded: Running) -> None:
     client = guarded.client(api_key=made(guarded, "models", models=(MODEL,)))
     assert [model.id for model in client.models.list()] == [MODEL]
     assert client.images.generate(**BODY).data
+    with pytest.raises(openai.PermissionDeniedError):
+        client.models.retrieve("gpt-image-1.5")
     with pytest.raises(openai.PermissionDeniedError) as caught:
         client.images.generate(prompt="A kite", model="gpt-image-1.5")
     assert (caught.value.param, caught.value.code) == ("model", "model_not_allowed")
