@@ -3,6 +3,7 @@ a line of the log."""
 
 from __future__ import annotations
 
+import asyncio
 import json
 import secrets
 import time
@@ -20,7 +21,7 @@ from flowdsl.serve.fields import shown
 from flowdsl.serve.headers import NO_STORE
 from flowdsl.serve.hosts import stranger
 from flowdsl.serve.metrics import Metrics
-from flowdsl.serve.refusal import Refusal, not_found
+from flowdsl.serve.refusal import Refusal, cut_off, not_found
 from flowdsl.serve.tokens import Tokens
 
 Log = Callable[[str], None]
@@ -66,6 +67,10 @@ class Outside:
 
         try:
             await self._respond(scope, receive, sent)
+        except asyncio.CancelledError:  # a second signal ends everything at once
+            if status != _GONE:
+                raise
+            await response_of(cut_off())(scope, receive, sent)
         finally:
             elapsed = time.perf_counter() - began
             place = self._places.get(scope.get("endpoint"), "other")
