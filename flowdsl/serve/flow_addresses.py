@@ -13,6 +13,7 @@ from starlette.routing import Route
 from flowdsl.nearest import nearest
 from flowdsl.serve.access import Access
 from flowdsl.serve.bodies import held_of, json_object
+from flowdsl.serve.elsewhere import end, place_of
 from flowdsl.serve.fields import param_of, shown
 from flowdsl.serve.flow_runs import FlowRun, FlowRuns
 from flowdsl.serve.headers import NO_STORE, check_room, key_of
@@ -89,8 +90,12 @@ class FlowAddresses:
         """A run of this process, else what the journal knows of it."""
         token = self._access.token(request)
         owner = "" if token is None else token.name
-        kept = self._runs.kept(request.path_params["id"], owner, self._access.journal(token))
-        found = self._found(request).to_dict() if kept is None else kept
+        id, journal = request.path_params["id"], self._access.journal(token)
+        found = self._runs.kept(id, owner, journal)
+        if found is None and self._runs.is_elsewhere(id, owner, journal):
+            found = {"run": id, "status": "running"}
+        if found is None:
+            found = self._found(request).to_dict()
         return JSONResponse(self._said(request, found), headers=NO_STORE)
 
     async def _events(self, request: Request) -> Response:
@@ -99,6 +104,13 @@ class FlowAddresses:
         return StreamingResponse(self._told(request, self._found(request), first), media_type=_EVENTS, headers=NO_STORE)
 
     async def _cancel(self, request: Request) -> Response:
+        token = self._access.token(request)
+        owner, id, journal = "" if token is None else token.name, request.path_params["id"], self._access.journal(token)
+        if self._runs.is_elsewhere(id, owner, journal):
+            if not await end(journal, place_of(id, owner)):
+                raise _other_process(503)
+            kept = self._runs.kept(id, owner, journal) or {"run": id, "status": "cancelled"}
+            return JSONResponse(self._said(request, kept), headers=NO_STORE)
         run = self._found(request)
         if run.task is not None and run.status == "running":
             run.task.cancel()
@@ -108,7 +120,10 @@ class FlowAddresses:
     def _found(self, request: Request) -> FlowRun:
         token = self._access.token(request)
         id = request.path_params["id"]
-        found = self._runs.find(id, "" if token is None else token.name)
+        owner = "" if token is None else token.name
+        found = self._runs.find(id, owner)
+        if found is None and self._runs.is_elsewhere(id, owner, self._access.journal(token)):
+            raise _other_process(409)
         if found is None:
             message = f"There is no run {shown(id)}; one that is long over is forgotten."
             raise Refusal(404, message, code="run_not_found")
@@ -122,6 +137,11 @@ class FlowAddresses:
         async for number, event in run.follow(first):
             yield _event(number, str(event.get("event")), self._said(request, event))
         yield _event(None, "result", self._said(request, run.to_dict()))
+
+
+def _other_process(status: int) -> Refusal:
+    message = "Another process of this gateway works on this run; GET /runs/RUN says how it stands."
+    return Refusal(status, message, code="run_of_another_process", headers={"x-should-retry": "false"})
 
 
 def _event(number: int | None, kind: str, said: dict[str, Any]) -> bytes:

@@ -15,6 +15,7 @@ from flowdsl.errors import RunError
 from flowdsl.events import Event, FlowFinished
 from flowdsl.journal.errors import JournalError
 from flowdsl.journal.tags import FLOW_TAG, REQUEST_TAG
+from flowdsl.serve.elsewhere import LOOK_S, place_of, to_end
 from flowdsl.serve.gateway import Gateway
 from flowdsl.serve.keys import alone
 from flowdsl.serve.refusal import Refusal, of_run, other_request
@@ -38,6 +39,7 @@ class FlowRun:
         self.flow = flow
         self.owner = owner
         self.digest = digest
+        self.place = place_of(id, owner)
         self.status = "running"
         self.result: dict[str, Any] | None = None
         self.refusal: Refusal | None = None
@@ -96,6 +98,7 @@ class FlowRuns:
         self._given = given
         self._gateway = gateway
         self._runs: OrderedDict[str, FlowRun] = OrderedDict()
+        self._watching: asyncio.Task[None] | None = None
 
     @property
     def in_flight(self) -> int:
@@ -139,17 +142,30 @@ class FlowRuns:
                 return before
         run = self._runs[id] = FlowRun(id, flow, owner, digest)
         found = self.flows[flow]
-        work = self._run if key is None else self._run_once
-        run.task = self._gateway.begin(work(run, found, inputs, journal.giving(self._given(found)), tags))
+        run.task = self._gateway.begin(self._run_alone(run, found, inputs, journal.giving(self._given(found)), tags))
+        if self._watching is None or self._watching.done():
+            self._watching = asyncio.create_task(self._watch(journal))
         run.task.add_done_callback(lambda _: self._ended(run))
         return run
 
-    async def _run_once(
+    def is_elsewhere(self, id: str, owner: str, journal: Journal) -> bool:
+        """Whether another process works on a run of this owner."""
+        return id not in self._runs and journal.running.goes_on(place_of(id, owner))
+
+    async def _watch(self, journal: Journal) -> None:
+        """Ends those of the runs here that another process wants to end, as long as there are any."""
+        while running := {run.place: run for run in self._runs.values() if run.status == "running"}:
+            for place in to_end(journal):
+                if place in running and (task := running[place].task) is not None:
+                    task.cancel()
+            await asyncio.sleep(LOOK_S)
+
+    async def _run_alone(
         self, run: FlowRun, flow: Flow, inputs: Mapping[str, Any], journal: Journal, tags: dict[str, str]
     ) -> None:
-        """A run with a key: what one before it has bought is used again."""
+        """A run on which nobody else works meanwhile; what one before it with its key has bought is used again."""
         try:
-            async with alone(journal, f"{run.id}-key"):
+            async with alone(journal, run.place):
                 _check_same(run.digest, _kept_digest(journal, run.id))
                 journal.repeating(run.id)
                 await self._run(run, flow, inputs, journal, tags)

@@ -3,6 +3,7 @@ a line of the log."""
 
 from __future__ import annotations
 
+import asyncio
 import json
 import secrets
 import time
@@ -21,7 +22,7 @@ from flowdsl.serve.headers import NO_STORE
 from flowdsl.serve.hosts import stranger
 from flowdsl.serve.metrics import Metrics
 from flowdsl.serve.reading import Held, Reading
-from flowdsl.serve.refusal import Refusal, not_found
+from flowdsl.serve.refusal import Refusal, cut_off, not_found
 from flowdsl.serve.tokens import Tokens
 
 Log = Callable[[str], None]
@@ -70,6 +71,10 @@ class Outside:
 
         try:
             await self._respond(scope, receive, sent)
+        except asyncio.CancelledError:  # a second signal ends everything at once
+            if status != _GONE:
+                raise
+            await response_of(cut_off())(scope, receive, sent)
         finally:
             held.end()
             elapsed = time.perf_counter() - began

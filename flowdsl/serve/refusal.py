@@ -102,6 +102,13 @@ def stopping() -> Refusal:
     )
 
 
+def cut_off() -> Refusal:
+    """The gateway ends at once, in the middle of a request."""
+    said = "The gateway was ended before this request was done; what it had begun may be done, and billed."
+    more = {"charge_possible": True}
+    return Refusal(503, said, kind=_SERVER, code="gateway_ended", headers=_NEVER, more=more)
+
+
 def other_request() -> Refusal:
     """A key was used for another request."""
     message = "This Idempotency-Key was used for another request; give each request a key of its own."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import socket
 from collections.abc import Callable
 
@@ -107,4 +108,8 @@ class Server(uvicorn.Server):
     def handle_exit(self, sig: int, frame: object) -> None:
         """The first signal ends in order, and a second one at once; neither is raised again."""
         self.force_exit = self.should_exit
+        if self.force_exit:
+            logging.getLogger(
+                "uvicorn.error"
+            ).disabled = True  # each request that is cut off would be a traceback there
         self.stop()

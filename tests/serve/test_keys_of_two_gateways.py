@@ -29,12 +29,13 @@ outputs: {pictures: "{{ flowContext.imageList }}"}
 def two(folder: Path, *services: Simulator) -> Iterator[list[Running]]:
     """Two gateways before the services `a` and `b`."""
     (folder / "kite.flow.yaml").write_text(FLOW, encoding="utf-8")
+    (folder / "waiting.flow.yaml").write_text("flow: [{step: SLEEP, delay: 60000}]\n", encoding="utf-8")
     entries = {
         name: {"provider": "openai", "endpoint": each.openai_base_url, "apiKey": each.key, "maxRetries": 0}
         for name, each in zip("ab", services, strict=True)
     }
     with ExitStack() as stack:
-        settings = f'serve = {{flows = ["kite.flow.yaml"]}}\n{SETTINGS}'
+        settings = f'serve = {{flows = ["kite.flow.yaml", "waiting.flow.yaml"]}}\n{SETTINGS}'
         yield [stack.enter_context(running_gateway(folder, settings, services=entries)) for _ in range(2)]
 
 
@@ -77,6 +78,25 @@ def test_a_key_that_another_process_works_on_for_long_is_waited_for(tmp_path: Pa
         assert [each.status_code for each in runs] == [200] * 16
         assert len({(each.json()["run"], each.json()["images"][0]["sha256"]) for each in runs}) == 1
         assert (first.request_count, spare.request_count) == (1, 1)
+
+
+def test_a_run_of_another_process_is_found_and_ended_by_its_address(tmp_path: Path) -> None:
+    with (
+        Simulator(plain=True, key="sk-a") as first,
+        Simulator(plain=True, key="sk-b", faults=["hang"]) as spare,
+        two(tmp_path, first, spare) as (here, there),
+    ):
+        for flow, bought in (("waiting", 0), ("kite", 1)):
+            began = here.post({}, f"/flows/{flow}/runs", headers={"Prefer": "respond-async"})
+            where = f"{there.url}{began.headers['location']}"
+            while spare.request_count < bought:
+                time.sleep(0.01)
+            assert httpx.get(where).json()["status"] == "running"
+            assert httpx.get(f"{where}/events").json()["error"]["code"] == "run_of_another_process"
+            ended = httpx.post(f"{where}/cancel", timeout=30)
+            assert (ended.status_code, ended.json()["status"]) == (200, "cancelled"), ended.text
+            assert httpx.get(f"{here.url}{began.headers['location']}").json()["status"] == "cancelled"
+        assert httpx.get(f"{there.url}/runs/no%00thing").status_code == 404
 
 
 def test_a_key_is_for_one_request_also_where_two_are_asked_at_the_same_time(tmp_path: Path) -> None:

@@ -1,0 +1,58 @@
+"""A second signal ends a gateway at once: whoever waits is told that it may be billed, and nobody sees a traceback."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import httpx
+import pytest
+from gateways import DAY, SMALL
+
+from flowdsl_steps.image.simulator import Simulator
+
+FLOW = """\
+flow:
+  - {step: OPENAI_IMAGE_GENERATION, model: gpt-image-2, quality: low, instruction: "A kite"}
+"""
+
+
+@pytest.mark.long
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no such signals")
+@pytest.mark.parametrize("workers", [1, 2])
+def test_who_waits_is_told_and_is_not_to_send_it_again(tmp_path: Path, workers: int) -> None:
+    (tmp_path / "kite.flow.yaml").write_text(FLOW, encoding="utf-8")
+    (tmp_path / "flowdsl.toml").write_text('[serve]\nflows = ["kite.flow.yaml"]\n')
+    with Simulator(plain=True, as_of=DAY, faults=["hang:*"]) as service, ThreadPoolExecutor(2) as pool:
+        own = {"OPENAI_BASE_URL": service.openai_base_url, "OPENAI_API_KEY": service.key}
+        command = [sys.executable, "-m", "flowdsl.cli", "serve", "--port", "0", "--workers", str(workers)]
+        command += ["--as-of", DAY.isoformat(), "--allow-endpoint", service.openai_base_url]
+        env = {**os.environ, **own, "FLOWDSL_STATE": str(tmp_path / "state")}
+        with subprocess.Popen(
+            command, cwd=tmp_path, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        ) as gateway:
+            assert gateway.stdout is not None
+            found = re.search(r"http://[\d.]+:\d+", gateway.stdout.readline())
+            assert found is not None
+            httpx.get(f"{found[0]}/healthz", timeout=60)
+            asked = (("/v1/images/generations", {**SMALL, "prompt": "A kite"}), ("/flows/kite/runs", {}))
+            waiting = [pool.submit(httpx.post, f"{found[0]}{path}", json=body, timeout=60) for path, body in asked]
+            while service.request_count < 2:
+                time.sleep(0.01)
+            for _ in range(2):
+                gateway.send_signal(signal.SIGTERM)
+                time.sleep(0.5)
+            for each in waiting:
+                response = each.result()
+                error = response.json()["error"]
+                assert (response.status_code, error["code"], error["charge_possible"]) == (503, "gateway_ended", True)
+                assert response.headers["x-should-retry"] == "false"
+            _, said = gateway.communicate(timeout=60)
+    assert gateway.returncode == 4 and "Traceback" not in said
+    assert re.fullmatch(r"(flowdsl: [12] requests? w(as|ere) still going on: .*\n)+", said), said
