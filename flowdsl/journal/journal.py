@@ -229,6 +229,7 @@ class Journal:
     def close(self) -> None:
         """Waits for what is still to be written."""
         self.database.close()
+        self.running.close()
 
     def __enter__(self) -> Journal:
         return self

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
+from random import Random
 from types import SimpleNamespace
 
 import pytest
@@ -16,6 +18,7 @@ from flowdsl.errors import RunError, UsageError
 from flowdsl.events import Event, FlowFinished, StepFinished
 from flowdsl.journal.errors import RequestHeld
 from flowdsl.journal.journal import Journal
+from flowdsl.journal.running import Running
 
 FAIL = "- step: RAISE\n  message: not today\n"
 AGAIN = """\
@@ -131,6 +134,30 @@ def test_who_asks_whether_a_run_goes_on_keeps_nobody_from_taking_it(tmp_path: Pa
         finally:
             ended.set()
             thread.join()
+
+
+def test_a_run_is_never_taken_twice_however_often_files_of_ended_ones_are_used_again(tmp_path: Path) -> None:
+    held: dict[str, int] = {}
+    twice: list[str] = []
+
+    def take_all(number: int) -> None:
+        running, chance = Running(tmp_path), Random(number)
+        for _ in range(300):
+            run = chance.choice("abc")
+            if running.take(run):
+                twice.extend([run] if held.setdefault(run, number) != number else [])
+                time.sleep(0)
+                del held[run]
+                running.let_go(run)
+        running.close()
+
+    threads = [threading.Thread(target=take_all, args=(number,)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not twice
+    assert not list((tmp_path / "running").iterdir())
 
 
 def test_cleaning_up_removes_what_killed_processes_left(tmp_path: Path) -> None:
