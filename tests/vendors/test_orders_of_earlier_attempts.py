@@ -173,6 +173,7 @@ def test_a_vendor_whose_responses_name_no_address_is_asked_too(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("FLOWDSL_STATE", str(tmp_path / "state"))
     monkeypatch.setenv("BFL_KEY", ZHIPU_KEY)
+    monkeypatch.setattr("flowdsl_steps.image.vendors.zhipu._PAUSE_S", 0.0)
     with running(Patient()) as fake:
         text = FLOW.replace("provider: bfl", "provider: zhipu").replace("URL", fake.url)
         Path("a.flow.yaml").write_text(text.replace("flux-2-pro", "glm-image"), encoding="utf-8")
