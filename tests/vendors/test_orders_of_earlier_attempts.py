@@ -74,6 +74,7 @@ def test_an_order_is_asked_for_and_not_ordered_again(vendor: Slow, capsys: pytes
     out, _ = shown(capsys, "runs", "show", "last")
     assert "at the vendor: 1. `flowdsl resume" in out
     assert "in doubt" not in out
+    assert "lets one be ordered again" in out
     assert KEY not in Path("state/journal.sqlite").read_bytes().decode("latin-1")
     assert "at the vendor" in shown(capsys, "costs")[0]
     vendor.knows = True
