@@ -40,7 +40,11 @@ def of_batch(journal: Journal, batch: KeptBatch, options: Namespace) -> int:
         return _show(journal, batch, options)
     if options.action == "release":
         number = journal.batches.release(batch.id)
-        then = f"`flowdsl resume {batch.id[:13]}` sends them again" if number else "no request of it is in doubt"
+        caught = [] if number else [*journal.batches.caught(batch.id)]
+        none = "no request of it is in doubt"
+        if caught:
+            none = f"what the flow caught is released one by one: `flowdsl runs show {batch.id}.{caught[0]}` says how"
+        then = f"`flowdsl resume {batch.id[:13]}` sends them again" if number else none
         said = f"{number:,} released: {then}"
         print(json.dumps({"batch": batch.id, "released": number}) if options.json else said)
         return 0

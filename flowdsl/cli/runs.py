@@ -149,6 +149,9 @@ def _show(runs: Runs, options: Namespace) -> int:
         at_vendor = [request for request in requests if request.is_at_vendor]
         place = "at the vendor" if any(request.is_ordered for request in at_vendor) else "in the vendor's batch"
         print(f"{place}: {run.at_vendor}. `flowdsl resume {run.id[:13]}` fetches what it made")
+        if ordered := [request for request in at_vendor if request.is_ordered]:
+            print(f"  flowdsl runs release {run.id if run.batch else run.id[:13]} {ordered[0].id[:8]}", end="    ")
+            print("lets one be ordered again: if it was done it is billed twice")
     elif run.may_be_resumed:
         print(f"`flowdsl resume {run.id[:13]}` goes on with it")
     return 0
@@ -169,7 +172,10 @@ def _release(runs: Runs, options: Namespace) -> int:
         then = f"`flowdsl resume {run.batch[:13]}` sends what is released again"
     elif run.status == "done":
         then = "a run that begins at a later step, `flowdsl run --from`, buys it anew"
-    _decided(number, "released", then, "no request of it is in doubt", options, run)
+    none = "no request of it is in doubt"
+    if run.caught:
+        none = f"what the flow caught is released one by one: `flowdsl runs show {run.id}` says how"
+    _decided(number, "released", then, none, options, run)
     return 0
 
 

@@ -48,6 +48,7 @@ def test_a_batch_tells_of_a_request_in_doubt_that_a_record_went_on_without(run: 
     assert "caught by the flow, which went on: 1 request of record 0" in err
     batch = json.loads(run(*BATCH[:-1], "d", *RESET, "--json")[1])
     assert batch["caught"] == [{"record": 0, "requests": 1}]
+    assert "what the flow caught is released one by one: `" in run("runs", "release", batch["batch"])[1]
     assert "  in doubt, and caught by the flow: record 0\n" in run("runs", "show", batch["batch"][:20])[1]
 
 
@@ -72,6 +73,7 @@ def test_a_run_tells_of_a_request_in_doubt_that_it_went_on_without(run: Run) -> 
     (shown,) = (part for part in line.split("`") if part.startswith("flowdsl runs show "))
     assert "in doubt, and caught by the flow, which went on: 1. Look at" in run(*shown.split()[1:])[1]
     assert "in doubt: " in run("runs")[1]
+    assert "0 requests are released: what the flow caught is released one by one" in run("runs", "release", "last")[1]
 
 
 def test_without_a_journal_the_run_tells_of_it_too(run: Run) -> None:

@@ -62,16 +62,14 @@ def test_there_is_no_last_one_yet(run: Run) -> None:
     assert (code, "there is no journal in" in err) == (2, True)
 
 
-@pytest.mark.parametrize("named", ["cards", "cards/", "cards/results.jsonl", "pictures", "pictures/run"])
-@pytest.mark.parametrize("command", [("resume",), ("runs", "show"), ("graph", "--run")])
-def test_a_folder_is_no_name_and_the_message_has_the_one_that_is_meant(
-    named: str, command: tuple[str, ...], run: Run
-) -> None:
+def test_a_folder_is_no_name_and_the_message_has_the_one_that_is_meant(run: Run) -> None:
     ids = {"cards": one_batch(run), "pictures": one_run(run)}
-    code, _, err = run(*command, named)
-    assert code == 2
-    assert f"write {ids[named.partition('/')[0]][:13]}, of which that folder has the pictures" in err
-    assert "`flowdsl runs list` shows" in run(*command, "elsewhere/run")[2]
+    for command in (("resume",), ("runs", "show"), ("graph", "--run")):
+        for named in ("cards", "cards/", "cards/results.jsonl", "pictures", "pictures/run"):
+            code, _, err = run(*command, named)
+            assert code == 2
+            assert f"write {ids[named.partition('/')[0]][:13]}, of which that folder has the pictures" in err
+        assert "`flowdsl runs list` shows" in run(*command, "elsewhere/run")[2]
 
 
 def test_batches_stand_in_the_list_as_json_too(run: Run) -> None:

@@ -74,6 +74,7 @@ def test_an_order_is_asked_for_and_not_ordered_again(vendor: Slow, capsys: pytes
     out, _ = shown(capsys, "runs", "show", "last")
     assert "at the vendor: 1. `flowdsl resume" in out
     assert "in doubt" not in out
+    assert "lets one be ordered again" in out
     assert KEY not in Path("state/journal.sqlite").read_bytes().decode("latin-1")
     assert "at the vendor" in shown(capsys, "costs")[0]
     vendor.knows = True
@@ -173,6 +174,7 @@ def test_a_vendor_whose_responses_name_no_address_is_asked_too(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("FLOWDSL_STATE", str(tmp_path / "state"))
     monkeypatch.setenv("BFL_KEY", ZHIPU_KEY)
+    monkeypatch.setattr("flowdsl_steps.image.vendors.zhipu._PAUSE_S", 0.0)
     with running(Patient()) as fake:
         text = FLOW.replace("provider: bfl", "provider: zhipu").replace("URL", fake.url)
         Path("a.flow.yaml").write_text(text.replace("flux-2-pro", "glm-image"), encoding="utf-8")
