@@ -45,7 +45,7 @@ soak: $(VENV)/dev $(NUNJUCKS) $(SCHEMATHESIS)
 	FLOWDSL_KILLS=200 $(BIN)/python -m pytest -n 2 tests/verify/test_killed_runs.py
 	FLOWDSL_ASKED=5000 $(BIN)/python -m pytest tests/verify/test_gateway_under_load.py
 	FLOWDSL_POWER=20 FLOWDSL_STOPPED=60 $(BIN)/python -m pytest -n 2 tests/verify/test_journal_power_loss.py tests/verify/test_journal_processes.py
-	FLOWDSL_DESCRIBED=10000 $(BIN)/python -m pytest tests/verify/test_gateway_description.py
+	FLOWDSL_DESCRIBED=10000 $(BIN)/python -m pytest -n 2 tests/verify/test_gateway_description.py
 	set -e; for seed in $(SEEDS); do \
 		$(BIN)/python -m pytest -n 2 -m hypothesis --hypothesis-profile soak --hypothesis-seed $$seed; done
 

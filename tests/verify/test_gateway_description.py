@@ -23,7 +23,11 @@ from gateways import MODEL, Running, running_gateway
 from flowdsl.serve.tokens import Tokens
 
 TOOL = Path(__file__).parents[2] / ".venv-schemathesis" / "bin" / "st"
-COUNT = int(os.environ.get("FLOWDSL_DESCRIBED", "500"))
+A_RUN = 500
+"""So many requests of one seed; more are made by other seeds."""
+RUNS = max(1, int(os.environ.get("FLOWDSL_DESCRIBED", "0")) // A_RUN)
+EACH = 29
+"""So many of an operation; those without a body have fewer."""
 FLOW = "inputs: {city: {type: string}}\nflow:\n  - {step: SET, text: '{{ inputs.city }}'}\n"
 RIGHT: dict[str, list[Any]] = {
     "background": ["auto", "opaque"],
@@ -75,29 +79,47 @@ def sharpened(described: dict[str, Any]) -> dict[str, Any]:
     return described
 
 
-def tried(gateway: Running, folder: Path, *options: str) -> tuple[int, str]:
+def is_of_tool(said: str) -> bool:
+    """Whether nothing went wrong but that the tool could not make one of its requests: it mistakes a file of a form for
+    a value of JSON, some thousand requests from its start."""
+    own = re.findall(r"Runtime Error\n\s*\n\s*(.+)", said)
+    return " FAILURES " not in said and bool(own) and {*own} == {"Unsupported type: 'Binary'"}
+
+
+def tried(gateway: Running, folder: Path, *options: str, seed: int = 1) -> tuple[int, str]:
     """How many requests were sent, and what is wrong; nothing is."""
     described = httpx.get(f"{gateway.url}/openapi.json").json()
     file = folder / "openapi.json"
     file.write_text(json.dumps(sharpened(described)), encoding="utf-8")
-    command = [str(TOOL), "run", str(file), "--url", gateway.url, "--seed", "1", "--no-color", "--warnings", "off"]
+    command = [
+        str(TOOL),
+        "run",
+        str(file),
+        "--url",
+        gateway.url,
+        "--seed",
+        str(seed),
+        "--no-color",
+        "--warnings",
+        "off",
+    ]
     command += ["--exclude-checks", "positive_data_acceptance"]  # a model has rules of its own for values that it has
     found = subprocess.run(
         [*command, *options], cwd=folder, capture_output=True, text=True, check=False, env={**os.environ, "CI": ""}
     )
-    assert found.returncode == 0, f"{found.stdout}{found.stderr}"
+    assert found.returncode == 0 or is_of_tool(found.stdout), f"{found.stdout}{found.stderr}"
     generated = re.search(r"(\d+) generated", found.stdout)
     assert generated is not None, found.stdout
     return int(generated[1]), found.stdout
 
 
-def test_a_gateway_does_what_its_description_says(tmp_path: Path) -> None:
+@pytest.mark.parametrize("seed", range(1, RUNS + 1))
+def test_a_gateway_does_what_its_description_says(tmp_path: Path, seed: int) -> None:
     (tmp_path / "skyline.flow.yaml").write_text(FLOW, encoding="utf-8")
     with running_gateway(tmp_path, '[serve]\nflows = ["skyline.flow.yaml"]\n') as gateway:
-        each = COUNT * 29 // 500  # of an operation; those without a body have fewer
-        phases = "examples,fuzzing,stateful" if COUNT < 5000 else "examples,coverage,fuzzing,stateful"
-        number, said = tried(gateway, tmp_path, "--phases", phases, "--max-examples", str(each))
-        assert number >= COUNT, said
+        phases = f"examples,{'coverage,' if RUNS > 1 and seed == 1 else ''}fuzzing,stateful"
+        number, said = tried(gateway, tmp_path, "--phases", phases, "--max-examples", str(EACH), seed=seed)
+        assert number >= A_RUN, said
         assert gateway.bought >= 16, said
 
 
