@@ -14,11 +14,14 @@ if TYPE_CHECKING:
     from flowdsl.journal.runs import KeptRun
 
 _SERVED = "served"
+_KIT = ".ai-kit."
 
 
 def served_arguments(options: Namespace, flow: Flow) -> dict[str, Any]:
     """What a journal is given of a run of a flow that a command serves with these options."""
     argv = ["run", os.path.abspath(flow.document.source.path)]  # noqa: PTH100  links stay links
+    action = (flow.document.id or flow.document.title) if _KIT in os.path.basename(argv[1]) else None  # noqa: PTH119
+    argv += [] if action is None else ["--action", action]
     argv += ["--simulate"] if options.simulate else []
     for option in ("out", "max_usd", "max_requests"):
         value = getattr(options, option, None)
@@ -27,7 +30,7 @@ def served_arguments(options: Namespace, flow: Flow) -> dict[str, Any]:
         for key in keys_in(address):
             address = address.replace(key, HIDDEN)
         argv += ["--allow-endpoint", address]
-    return {"argv": argv, "cwd": os.getcwd(), _SERVED: True}  # noqa: PTH109
+    return {"argv": argv, "cwd": os.getcwd(), "action": action, _SERVED: True}  # noqa: PTH109
 
 
 def take_inputs(run: KeptRun, found: Namespace) -> None:

@@ -26,7 +26,7 @@ _KEY = {
     "description": "The same request with the same key is bought once.",
     "schema": {"type": "string", "minLength": 1, "maxLength": 255},
 }
-_OF_PICTURES = (400, 401, 403, 404, 408, 409, 413, 422, 429, 502, 503, 504)
+_OF_PICTURES = (400, 401, 403, 404, 408, 409, 413, 422, 429, 431, 502, 503, 504)
 """The statuses of refusals where pictures are bought, or a flow is run, which may buy some."""
 
 

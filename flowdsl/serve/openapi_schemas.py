@@ -17,6 +17,7 @@ _WHY = {
     413: "The body is too large.",
     422: "The key was used for another request.",
     429: "The service or the token is asked too often, or a limit of money is reached.",
+    431: "The address and the headers are too large, or there are too many headers.",
     500: "The run failed by what the flow does.",
     502: "The service failed; it may have done, and billed, the work.",
     503: "The service cannot be reached, or the gateway is busy or ends.",

@@ -8,6 +8,7 @@ import json
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from flowdsl.serve.descriptors import most_connections
 from flowdsl.serve.refusal import Refusal
 
 LONGEST_HEAD = 64 * 1024
@@ -30,7 +31,11 @@ class Protocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Somebody connects, who is to say what for."""
         super().connection_made(transport)
-        self._wait_for_head()
+        if len(self.connections) > most_connections():
+            message = "The gateway has as many connections as it takes; send the request again."
+            self._refuse(503, "Service Unavailable", message, "server_is_overloaded")
+        else:
+            self._wait_for_head()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """It is over."""

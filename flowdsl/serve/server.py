@@ -10,6 +10,7 @@ import uvicorn
 
 from flowdsl.errors import UsageError
 from flowdsl.serve.app import Application
+from flowdsl.serve.descriptors import most_connections
 from flowdsl.serve.gateway import Gateway
 from flowdsl.serve.protocol import Protocol
 
@@ -68,6 +69,7 @@ class Server(uvicorn.Server):
             access_log=False,
             server_header=False,
             proxy_headers=proxy_headers,
+            backlog=min(most_connections() // 2, 2048),  # so many are accepted before any of them is looked at
             timeout_keep_alive=30,
             timeout_graceful_shutdown=int(DRAIN_S),
         )

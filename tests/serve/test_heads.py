@@ -72,11 +72,12 @@ def test_a_head_that_does_not_come_is_given_up(gateway: Running, monkeypatch: py
     assert raw(gateway, begin).count(b"HTTP/1.1 200 ") == begin.count(WHOLE)
 
 
+@pytest.mark.long
 def test_a_response_is_waited_for_also_where_the_next_head_does_not_come(
     gateway: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(protocol, "PATIENCE_S", 0.1)
-    gateway.simulator.faults.add(parse_fault("slow,delay_s=0.5"))
+    monkeypatch.setattr(protocol, "PATIENCE_S", 2.0)
+    gateway.simulator.faults.add(parse_fault("slow,delay_s=4"))
     body = json.dumps({**SMALL, "prompt": "A kite"}).encode()
     head = b"POST /v1/images/generations HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
     found = raw(gateway, head + f"Content-Length: {len(body)}\r\n\r\n".encode() + body + BEGIN)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import time
+from argparse import Namespace
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,9 @@ import httpx
 import pytest
 from gateways import SMALL, Running, running_gateway
 
+import flowdsl
 from flowdsl.cli import main
+from flowdsl.cli.served_arguments import served_arguments
 from flowdsl.serve.tokens import Tokens
 
 SKYLINE = """\
@@ -285,3 +288,13 @@ def test_an_action_without_an_address_of_its_own_is_told(
     assert main(["serve", "--check", "--config", str(tmp_path / "flowdsl.toml")]) == 2
     err = capsys.readouterr().err
     assert said in err and "flowdsl.toml:2:" in err and "Traceback" not in err
+
+
+def test_the_command_that_goes_on_with_a_run_of_a_kit_names_its_action() -> None:
+    kit = Path(__file__).parents[2] / "examples" / "studio.ai-kit.yaml"
+    flow = flowdsl.Environment(settings=None).load(kit, action="Menu picture")
+    given = served_arguments(
+        Namespace(simulate=True, out="pictures", allow_endpoint=["https://sk-1234567890@a.example"]), flow
+    )
+    assert given["argv"][:6] == ["run", str(kit), "--action", "menu", "--simulate", "--out"]
+    assert "sk-1234567890" not in str(given)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import socket
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from pathlib import Path
@@ -10,7 +13,7 @@ from pathlib import Path
 import httpx
 import pytest
 from counting_service import CountingService
-from gateway_processes import gateway
+from gateway_processes import gateway, until
 
 from flowdsl.serve.tokens import Tokens
 
@@ -67,3 +70,25 @@ def test_clients_without_a_token_take_no_memory(tmp_path: Path) -> None:
                 assert found.status_code == 200, kind
         assert max(grown.values()) < MOST_MORE, {kind: f"{each / 1e6:.0f} MB" for kind, each in grown.items()}
         assert service.count == 0
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="nothing limits how many files a process opens there")
+def test_idle_clients_leave_files_to_open(tmp_path: Path) -> None:
+    command = f"ulimit -n 128; exec {sys.executable} -m flowdsl.cli serve --simulate --port 0"
+    with subprocess.Popen(
+        ["bash", "-c", command], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        try:
+            assert process.stdout is not None
+            found = re.search(r":(\d+)", process.stdout.readline().partition("//")[2])
+            assert found is not None
+            url = f"http://127.0.0.1:{found[1]}/healthz"
+            with ExitStack() as stack:
+                for _ in range(CLIENTS):
+                    send(stack, int(found[1]), GET, b"", 0)
+                refused = httpx.get(url, timeout=20)
+                assert (refused.status_code, refused.json()["error"]["code"]) == (503, "server_is_overloaded")
+            until(lambda: httpx.get(url, timeout=20).status_code == 200)
+        finally:
+            process.terminate()
+        assert process.communicate(timeout=60)[1] == ""
