@@ -245,8 +245,9 @@ async def loaded(url: str, rounds: int) -> list[int]:
 def autocannon(url: str, seconds: int) -> subprocess.Popen[str]:
     """A process of autocannon, which prints what it has found as JSON."""
     command: Sequence[str | os.PathLike[str]] = [
-        *(AUTOCANNON, "--json", "--connections", str(CONNECTIONS), "--duration", str(seconds), "--method", "POST"),
-        *("--headers", "content-type=application/json", "--headers", f"authorization=Bearer {KEY}"),
+        *(AUTOCANNON, "--json", "--connections", str(CONNECTIONS), "--duration", str(seconds), "--timeout", "60"),
+        *("--method", "POST", "--headers", "content-type=application/json"),
+        *("--headers", f"authorization=Bearer {KEY}"),
         *("--body", json.dumps(BODY), f"{url}{PATH}"),
     ]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
