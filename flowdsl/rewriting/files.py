@@ -55,13 +55,9 @@ def put(path: str, content: bytes) -> None:
         return
     if status is not None and (not status.st_mode & 0o222 or not os.access(target, os.W_OK)):
         raise _refused(path, "it is read-only, and stays as it is")
-    new = _beside(target, path, content, status)
-    try:
+    with _beside(target) as new:
+        _write_new(new, path, content, status)
         os.replace(new, target)  # noqa: PTH105
-    except BaseException:
-        with contextlib.suppress(OSError):
-            os.unlink(new)  # noqa: PTH108
-        raise
     with contextlib.suppress(OSError):
         _sync_folder(os.path.dirname(target))  # noqa: PTH120
 
@@ -76,8 +72,8 @@ def put_new(path: str, content: bytes) -> None:
     if os.path.lexists(path):
         raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), path)
     target = os.path.join(os.path.realpath(os.path.dirname(path) or "."), os.path.basename(path))  # noqa: PTH118, PTH119, PTH120
-    new = _beside(target, path, content, None)
-    try:
+    with _beside(target) as new:
+        _write_new(new, path, content, None)
         try:
             os.link(new, target)  # of two processes that make it, one is refused
         except FileExistsError:
@@ -86,9 +82,6 @@ def put_new(path: str, content: bytes) -> None:
             if os.path.lexists(target):
                 raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), path) from None
             os.replace(new, target)  # noqa: PTH105
-    finally:
-        with contextlib.suppress(OSError):
-            os.unlink(new)  # noqa: PTH108
 
 
 def _target(path: str) -> str:
@@ -99,13 +92,31 @@ def _target(path: str) -> str:
     return target
 
 
-def _beside(target: str, path: str, content: bytes, status: os.stat_result | None) -> str:
-    """Writes bytes to a file beside another one, and gives its path."""
+@contextlib.contextmanager
+def _beside(target: str) -> Iterator[str]:
+    """The path for a new file beside another one, which is gone at the end, whatever ends it: Ctrl-C too leaves nothing
+    behind, as the path is known before there is a file."""
     folder, name = os.path.split(target)
-    new = os.path.join(folder, f".{name[:50]}.{os.urandom(6).hex()}.tmp")  # noqa: PTH118
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+    new = os.path.join(folder, f".{name[:50]}.{os.urandom(6).hex()}.tmp")  # noqa: PTH118  pathlib is slow to import
     try:
-        descriptor = os.open(new, flags, 0o666 if status is None else 0o600)
+        yield new
+    finally:
+        with contextlib.suppress(OSError):
+            os.unlink(new)  # noqa: PTH108
+
+
+def _opened(new: str, mode: int) -> int:
+    return os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), mode)
+
+
+def _write_new(new: str, path: str, content: bytes, status: os.stat_result | None) -> None:
+    """Writes bytes to a new file.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    try:
+        descriptor = _opened(new, 0o666 if status is None else 0o600)
         try:
             _fill(descriptor, content)
             if status is not None:
@@ -113,24 +124,16 @@ def _beside(target: str, path: str, content: bytes, status: os.stat_result | Non
                     _keep_owner(descriptor, path, status)
         finally:
             os.close(descriptor)
-    except BaseException as error:
-        with contextlib.suppress(OSError):
-            os.unlink(new)  # noqa: PTH108
-        if isinstance(error, OSError):
-            raise OSError(error.errno, error.strerror or str(error), path) from error
-        raise
-    return new
+    except OSError as error:
+        raise OSError(error.errno, error.strerror or str(error), path) from error
 
 
 def _replace(target: str, path: str, before: bytes, after: bytes, status: os.stat_result) -> None:
-    folder, name = os.path.split(target)
-    new = os.path.join(folder, f".{name[:50]}.{os.urandom(6).hex()}.tmp")  # noqa: PTH118  pathlib is slow to import
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
-    try:
-        descriptor = os.open(new, flags, 0o600)
-    except OSError as error:
-        raise _refused(path, f"nothing can be written beside it ({error.strerror}); it stays as it is") from error
-    try:
+    with _beside(target) as new:
+        try:
+            descriptor = _opened(new, 0o600)
+        except OSError as error:
+            raise _refused(path, f"nothing can be written beside it ({error.strerror}); it stays as it is") from error
         try:
             _fill(descriptor, after)
             _keep_owner(descriptor, path, status)
@@ -139,12 +142,8 @@ def _replace(target: str, path: str, before: bytes, after: bytes, status: os.sta
         if read_file(target) != before:
             raise _changed(path)
         os.replace(new, target)  # noqa: PTH105
-    except BaseException:  # Ctrl-C too leaves nothing behind
-        with contextlib.suppress(OSError):
-            os.unlink(new)  # noqa: PTH108
-        raise
     with contextlib.suppress(OSError):  # what has a folder's name only, not its entries, is safe already
-        _sync_folder(folder)
+        _sync_folder(os.path.dirname(target))  # noqa: PTH120
 
 
 def _fill(descriptor: int, content: bytes) -> None:
