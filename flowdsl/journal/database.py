@@ -203,6 +203,7 @@ class Database:
             for each in group:
                 each.result.set_exception(failure)
         self._catch_up()
+        self._synced.close()
         if connection is not None:
             connection.close()
 
