@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Coroutine
-from contextlib import suppress
-from typing import Any, TypeVar
+import threading
+import time
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Any, TypeVar
+
+if TYPE_CHECKING:
+    from asyncio import AbstractEventLoop
+    from types import FrameType
 
 T = TypeVar("T")
 
@@ -33,11 +39,47 @@ def heed_interrupts() -> None:
             signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+_DEAF_S = 1.0
+"""An event loop that has not heard of Ctrl-C for so long is held by something."""
+
+
+@contextmanager
+def _interrupts_to(loop: AbstractEventLoop, end: Callable[[], None]) -> Iterator[None]:
+    """Ctrl-C is heard in the event loop, however often it is pressed. The second one of asyncio raises where it hits
+    the loop, which may then never wake who waits: the process does not end. A loop that hears nothing is broken off."""
+    pressed: float | None = None
+
+    def heard() -> None:
+        nonlocal pressed
+        pressed = None
+        end()
+
+    def press(number: int, frame: FrameType | None) -> None:
+        nonlocal pressed
+        now = time.monotonic()
+        if pressed is None:
+            pressed = now
+            loop.call_soon_threadsafe(heard)
+        elif now > pressed + _DEAF_S:
+            raise KeyboardInterrupt
+
+    before = signal.getsignal(signal.SIGINT)
+    if before is signal.SIG_IGN or before is None or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    signal.signal(signal.SIGINT, press)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
 async def until_terminated(work: Coroutine[Any, Any, T]) -> T:
-    """The result of a coroutine, which SIGTERM and SIGHUP cancel.
+    """The result of a coroutine, which Ctrl-C, SIGTERM and SIGHUP cancel.
 
     Raises:
-        Terminated: one of them came; the coroutine has ended.
+        KeyboardInterrupt: Ctrl-C was pressed; the coroutine has ended.
+        Terminated: one of the others came; the coroutine has ended.
     """
     import asyncio
 
@@ -55,8 +97,11 @@ async def until_terminated(work: Coroutine[Any, Any, T]) -> T:
                 loop.add_signal_handler(number, end, number)
                 wakes_loop = True
     try:
-        return await task
+        with _interrupts_to(loop, lambda: end(signal.SIGINT)):
+            return await task
     except asyncio.CancelledError:
+        if came and came[0] == signal.SIGINT:
+            raise KeyboardInterrupt from None
         if came:
             raise Terminated(came[0]) from None
         raise

@@ -190,6 +190,7 @@ class JournalDoor:
             self._journal.let_go(run)
         else:
             over = self._ended = Future()
+            over.set_running_or_notify_cancel()  # whoever waits may be cancelled, and it comes nevertheless
 
             def let_go(_: Future[None]) -> None:
                 self._journal.let_go(run)
