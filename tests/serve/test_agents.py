@@ -180,6 +180,15 @@ def test_a_call_that_fails_hands_over_what_it_had_bought_before(bench: Bench) ->
     assert f"what had come before that is kept: 1 picture for $0.0059; run {run}" in text_of(result)
 
 
+def test_a_picture_that_no_output_holds_is_handed_over_all_the_same(bench: Bench) -> None:
+    flow = SKYLINE.replace('  pictures: "{{ flowContext.imageList }}"', '  city: "{{ inputs.city }}"')
+    result = bench.call(bench.tools(flow=flow), {"city": "Lisbon"})
+    outputs, bought, made = text_of(result).split("\n")
+    assert (json.loads(outputs), bought.partition(";")[0]) == ({"city": "Lisbon"}, "1 picture for $0.0059")
+    assert Path(json.loads(made)[0]["path"]).is_file()
+    assert isinstance(result.content[1], types.ImageContent) and result.structured_content == {"city": "Lisbon"}
+
+
 @MODES
 @pytest.mark.parametrize("action, confirm, runs", [("accept", True, 1), ("accept", False, 0), ("decline", False, 0)])
 def test_what_costs_much_is_asked_for_first(bench: Bench, mode: Any, action: str, confirm: bool, runs: int) -> None:
