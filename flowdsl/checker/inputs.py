@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -44,7 +45,7 @@ def in_python(name: str, schema: Mapping[str, Any], value: Any) -> str | None:
     """How a host gives an input."""
     wants = schema.get("type")
     if value is MISSING:
-        return f"give it, for example `{{{name!r}: …}}`"
+        return f"give it, for example `{{{json.dumps(name, ensure_ascii=False)}: …}}`"  # Python, and JSON for a client
     if not isinstance(value, str):
         return None
     if wants in ("object", "array"):

@@ -48,7 +48,14 @@ def of_batch(journal: Journal, batch: KeptBatch, options: Namespace) -> int:
         said = f"{number:,} released: {then}"
         print(json.dumps({"batch": batch.id, "released": number}) if options.json else said)
         return 0
+    if options.action == "hold":
+        number = journal.batches.hold(batch.id)
+        then = "what is held is not sent again" if number else "none of it waits to be sent again"
+        print(json.dumps({"batch": batch.id, "held": number}) if options.json else f"{number:,} held: {then}")
+        return 0
     if options.action == "cancel":
+        if batch.status == "done":
+            raise UsageError(f"the batch {batch.id} is done: there is nothing to give up")
         journal.batches.drop(batch.id)
         said = f"{batch.id} is given up; what it made stays where it is"
         print(json.dumps({"batch": batch.id}) if options.json else said)

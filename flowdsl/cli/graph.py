@@ -90,7 +90,7 @@ def _draw_run(options: Namespace, journal: Journal) -> int:
     elif options.run == LAST:
         runs, name = single, f"the last run in {journal.folder}"
     else:
-        runs = [journal.runs.find(options.run)]
+        runs = [journal.runs.find(meant(journal, options.run))]
         name = f"the run {runs[0].id}"
     if not runs:
         raise UsageError(f"{name} has paid for nothing: `flowdsl runs list` shows which there are")

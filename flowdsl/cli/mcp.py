@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from flowdsl.journal.journal import Journal
 
 EXAMPLES = ("flowdsl mcp flows --simulate", "flowdsl mcp skyline.flow.yaml --max-usd 1")
-_ENDINGS = (".flow.yaml", ".flow.yml")
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -41,7 +40,7 @@ def parser() -> Parser:
 
     parser = Parser("mcp", COMMANDS["mcp"], EXAMPLES)
     parser.add_argument(
-        "paths", nargs="*", default=["."], metavar="PATH", help="flows, or folders of them (default: .)"
+        "paths", nargs="*", default=["."], metavar="PATH", help="flows and kits, or folders of them (default: .)"
     )
     flag(parser, "--simulate", help="use a simulator on this machine in place of every service")
     parser.add_argument("--out", type=file_name, metavar="DIR", help=f"where pictures are stored (default: {IMAGES})")
@@ -60,6 +59,7 @@ def _serve(options: Namespace, stack: ExitStack) -> int:
     from flowdsl.cli.consent import budget_of, warn_of_misspelt
     from flowdsl.cli.served_arguments import served_arguments
     from flowdsl.cli.termination import Terminated, until_terminated
+    from flowdsl.cli.tool_flows import tool_flows
     from flowdsl.cli.variables import stored_values, variables
     from flowdsl.environment import Environment
     from flowdsl.host import Host, Storage
@@ -83,7 +83,7 @@ def _serve(options: Namespace, stack: ExitStack) -> int:
         given["overrides"] = simulated.overrides(simulator.url, simulator.key)
         host["secrets"] = simulated.placeholder_secret
     environment = Environment(**given, host=Host(**host))
-    flows = {id: environment.load(path).prepare() for id, path in _flows(options.paths).items()}
+    flows = tool_flows(environment, options.paths)
     warn_of_misspelt(flows.values(), "<mcp>")
     journal = stack.enter_context(Journal(_state(), simulated=options.simulate))
     journal.budget = budget_of("<mcp>", journal)
@@ -131,28 +131,6 @@ def _state() -> Path:
     from flowdsl.cli.journaled import state_of
 
     return state_of("<mcp>")
-
-
-def _flows(paths: Sequence[str]) -> dict[str, str]:
-    """The flows of paths by id, the name of the file without its ending.
-
-    Raises:
-        UsageError: there is none, or two have one id.
-    """
-    from flowdsl.cli.flow_files import search
-
-    found: dict[str, str] = {}
-    for path in paths:
-        files = [*search(path, _ENDINGS)] if Path(path).is_dir() else [path]
-        if not files:
-            raise UsageError(f"the folder `{path}` holds no flow: no file in it ends in {_ENDINGS[0]}")
-        for file in files:
-            name = Path(file).name
-            id = next((name.removesuffix(end) for end in _ENDINGS if name.endswith(end)), Path(file).stem)
-            other = found.setdefault(id, file)
-            if Path(other).resolve() != Path(file).resolve():
-                raise UsageError(f"two flows have the id `{id}`: {other} and {file}; rename one of them")
-    return found
 
 
 def _question(flow: Flow, inputs: Mapping[str, Any], journal: Journal) -> str | None:

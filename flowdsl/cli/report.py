@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from flowdsl.cli.arguments import Parser, file_name, flag
 from flowdsl.cli.journaled import state_of
-from flowdsl.cli.run_names import LAST
+from flowdsl.cli.run_names import LAST, of_record
 from flowdsl.cli.terminal import is_terminal
 from flowdsl.display.visible import in_place, visible_line
 from flowdsl.errors import UsageError
@@ -156,7 +156,7 @@ def _found(of: str | None) -> _Found:
             return _of_batch(journal, batch)
         if of is not None:
             try:
-                return _of_run(journal, journal.runs.find(of))
+                return _of_run(journal, journal.runs.find(of_record(journal, of) or of))
             except UsageError as error:
                 if "/" in of or os.sep in of:
                     raise UsageError(f"there is no folder {of}") from error

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from flowdsl.cli.arguments import Parser, count, flag, pair, seconds, usd
 from flowdsl.cli.journaled import state_of
 from flowdsl.cli.kept_arguments import give_again
-from flowdsl.cli.run_names import meant
+from flowdsl.cli.run_names import meant, short_id
 from flowdsl.cli.served_arguments import take_inputs
 from flowdsl.errors import UsageError
 
@@ -133,6 +133,11 @@ def _check(run: KeptRun) -> None:
     from flowdsl.journal.runs import OF_GATEWAY
     from flowdsl.journal.tags import FLOW_TAG
 
+    if run.batch is not None:
+        raise UsageError(
+            f"{run.id} is a record of a batch: `flowdsl resume {run.batch[:13]}` goes on with the batch, and "
+            f"`flowdsl runs release {short_id(run)}` before it lets what is in doubt of the record be sent again"
+        )
     if run.status == "done":
         raise UsageError(f"the run {run.id} is done: there is nothing to resume")
     if run.status == "running":

@@ -10,6 +10,7 @@ from flowdsl.errors import UsageError
 
 if TYPE_CHECKING:
     from flowdsl.journal.journal import Journal
+    from flowdsl.journal.runs import KeptRun
 
 LAST = "last"
 """What stands for the last run or batch."""
@@ -20,7 +21,7 @@ _OF_FILE = """
 
 
 def meant(journal: Journal, named: str) -> str:
-    """The id, or its beginning, of the run or batch that is named.
+    """The id, or its beginning, of the run or batch that is named; `BATCH.RECORD` is the run of a record.
 
     Raises:
         UsageError: there is none yet, or a folder is named; then it says whose pictures that holds.
@@ -35,7 +36,21 @@ def meant(journal: Journal, named: str) -> str:
     is_path = "/" in named or os.sep in named or os.path.isdir(named)  # noqa: PTH112  pathlib is slow to import
     if is_path and not journal.runs.named(named):  # a host may call a run so
         raise UsageError(_of_folder(journal, named))
-    return named
+    return of_record(journal, named) or named
+
+
+def of_record(journal: Journal, named: str) -> str | None:
+    """The id of the run of a record, which `BATCH.RECORD` names; None where that is none."""
+    begin, _, number = named.rpartition(".")
+    if not begin or not (number.isascii() and number.isdigit()) or journal.runs.named(named):
+        return None
+    batch = journal.batches.find(meant(journal, begin))
+    return None if batch is None else f"{batch.id}.{number}"
+
+
+def short_id(run: KeptRun) -> str:
+    """What names a run in a command: the beginning of its id, and the number of its record in a batch."""
+    return run.id[:13] if run.batch is None else f"{run.batch[:13]}.{run.id.rpartition('.')[2]}"
 
 
 def _of_folder(journal: Journal, named: str) -> str:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from flowdsl.cli.arguments import Parser, count, flag
 from flowdsl.cli.batch_runs import batches_as_json, list_batches, of_batch
 from flowdsl.cli.journaled import named, state_of, sum_of
-from flowdsl.cli.run_names import meant
+from flowdsl.cli.run_names import meant, short_id
 from flowdsl.display.visible import visible_line
 from flowdsl.errors import UsageError
 from flowdsl.nearest import nearest
@@ -136,8 +136,9 @@ def _show(runs: Runs, options: Namespace) -> int:
             print(f"          {visible_line(path)}")
     if run.in_doubt:
         print(f"in doubt: {run.in_doubt}. Look at the vendor's own account whether they were done; then")
-        print(f"  flowdsl runs release {run.id[:13]}    lets them be sent again: one that was done is billed twice")
-        print(f"  flowdsl runs cancel {run.id[:13]}     gives the run up")
+        print(f"  flowdsl runs release {short_id(run)}    lets them be sent again: one that was done is billed twice")
+        if run.batch is None:
+            print(f"  flowdsl runs cancel {run.id[:13]}     gives the run up")
         if any(request.is_lost for request in requests):
             print("the vendor knew no batch with them; with a key of the project that made it")
             print(f"  flowdsl resume {run.id[:13]}          asks once more, and sends nothing again")
@@ -198,6 +199,12 @@ def _cancel(runs: Runs, options: Namespace) -> int:
     run = runs.find(options.run)
     if run.status == "done":
         raise UsageError(f"the run {run.id} is done: there is nothing to give up")
+    if run.batch is not None:
+        batch = run.batch[:13]
+        raise UsageError(
+            f"{run.id} is a record of a batch: `flowdsl runs cancel {batch}` gives the whole batch up, and "
+            f"`flowdsl runs release {batch}.RECORD` lets another record be sent again without this one"
+        )
     runs.drop(run.id)
     print(json.dumps({"run": run.id}) if options.json else f"{run.id} is given up; what it made stays where it is")
     if not run.simulated:

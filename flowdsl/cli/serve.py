@@ -175,6 +175,10 @@ def _check(environment: Environment, said: Serving, settings: Settings | None) -
                 f"flowdsl: warning: the token `{name}` is over: `flowdsl tokens revoke {name}` removes it, `flowdsl "
                 f"tokens create {name}` makes a new one\n"
             )
+        elif unserved := [each for each in token.models or () if found.route(each) is None and each not in flows]:
+            what = "a name that is" if len(unserved) == 1 else "names that are"
+            listed = ", ".join(f"`{each}`" for each in unserved)
+            sys.stderr.write(f"flowdsl: warning: the token `{token.name}` is for {what} not served: {listed}\n")
     where = "no settings file" if settings is None else os.path.relpath(settings[0])
     models = _counted(len(found.names()), "model")
     more = f" and {_counted(len(flows), 'flow')}" if flows else ""

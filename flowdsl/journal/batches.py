@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from flowdsl.errors import UsageError
 from flowdsl.journal.database import Database
-from flowdsl.journal.doubt import AT_VENDOR, CAUGHT, IN_DOUBT, LOST, RELEASED
+from flowdsl.journal.doubt import AT_VENDOR, CAUGHT, HELD, IN_DOUBT, LOST, RELEASED
 from flowdsl.journal.rows import json_text
 from flowdsl.journal.running import Running
 
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from flowdsl.journal.runs import KeptRun
 
 _OF_RUNS = "FROM ledger JOIN runs ON runs.id = ledger.run WHERE runs.batch = ?"
+_ITS = "run IN (SELECT id FROM runs WHERE batch = ?)"
+_RELEASE = f"UPDATE ledger SET state = 'released' WHERE {_ITS} AND {IN_DOUBT}"
+_HOLD = f"UPDATE ledger SET {HELD} WHERE {_ITS} AND {RELEASED}"
 
 
 class KeptBatch(NamedTuple):
@@ -64,7 +67,7 @@ class Batches:
     def go_on(self, id: str, *, resend: bool = False) -> None:
         """The same of one that goes on; `resend` lets its requests in doubt be sent again."""
         if resend:
-            self._release(id)
+            self._change(id, _RELEASE)
         self._set(id, "running", None)
 
     def end(self, id: str, status: str) -> None:
@@ -160,13 +163,22 @@ class Batches:
         Raises:
             UsageError: it goes on: they may be under way.
         """
+        return self._decide(id, _RELEASE)
+
+    def hold(self, id: str) -> int:
+        """Takes that back, of what was not sent again; gives how many they are.
+
+        Raises:
+            UsageError: it goes on.
+        """
+        return self._decide(id, _HOLD)
+
+    def _decide(self, id: str, update: str) -> int:
         if self._running.goes_on(id):
             raise UsageError(f"the batch {id} goes on: wait until it has ended, or end it with Ctrl-C")
-        return self._release(id)
+        return self._change(id, update)
 
-    def _release(self, id: str) -> int:
-        runs = "SELECT id FROM runs WHERE batch = ?"
-        update = f"UPDATE ledger SET state = 'released' WHERE run IN ({runs}) AND {IN_DOUBT}"
+    def _change(self, id: str, update: str) -> int:
         return self._database.submit(lambda db: db.execute(update, (id,)).rowcount).result()
 
     def _set(self, id: str, status: str, ended: float | None) -> None:

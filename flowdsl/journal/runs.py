@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from flowdsl.errors import UsageError
 from flowdsl.journal.database import Database
-from flowdsl.journal.doubt import AT_VENDOR, CAUGHT, IN_DOUBT, LOST, OPEN, ORDERED, RELEASED
+from flowdsl.journal.doubt import AT_VENDOR, CAUGHT, HELD, IN_DOUBT, LOST, OPEN, ORDERED, RELEASED
 from flowdsl.journal.place import VARIABLE
 from flowdsl.journal.running import Running
 
@@ -18,8 +18,7 @@ OF_GATEWAY = "<request>"
 """The flow of a request to a gateway, whose client goes on with it and nobody else."""
 OVER = ("done", "dropped")
 """How a run stands that is not to be resumed."""
-_HOLD = f"""UPDATE ledger SET state = CASE WHEN images THEN 'ok' ELSE 'unknown' END, is_final = NOT images
-    WHERE run = ? AND {RELEASED}"""
+_HOLD = f"UPDATE ledger SET {HELD} WHERE run = ? AND {RELEASED}"
 _SUMS = f"""
     SELECT runs.*,
         (SELECT count(*) FROM ledger WHERE run = runs.id AND state = 'ok') AS paid,

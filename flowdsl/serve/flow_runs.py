@@ -196,7 +196,8 @@ class FlowRuns:
             raise
         else:
             said = result.to_dict()
-            run.result = {name: said[name] for name in ("outputs", "images", "cost_usd", "elapsed_s", "notes")}
+            names = ("outputs", "images", "made", "cost_usd", "elapsed_s", "notes")
+            run.result = {name: said[name] for name in names}
             run.end("done")
 
     def _ended(self, run: FlowRun) -> None:

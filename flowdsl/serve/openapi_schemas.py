@@ -86,6 +86,7 @@ SCHEMAS: dict[str, Any] = {
         status={"enum": ["running", "done", "failed", "cancelled"]},
         outputs={"type": "object"},
         images={"type": "array", "items": {"type": "object"}},
+        made={"type": "array", "items": {"type": "object"}},
         cost_usd={"type": ["number", "null"]},
         elapsed_s={"type": "number"},
         notes={"type": "array"},

@@ -184,9 +184,13 @@ class Tools:
             telling.cancel()
 
     def _result(self, ctx: ServerRequestContext[Any], result: Result) -> types.CallToolResult:
+        """What a call brings: the pictures of the outputs, or all that were made where no output holds one."""
         outputs = self._shared.said(ctx.request, result.to_json())
-        text = f"{json.dumps(outputs, ensure_ascii=False)}\n{_bought(result.images, result.cost_usd)}; run {result.run}"
-        content = [types.TextContent(type="text", text=text), *_shown(result.images)]
+        text = f"{json.dumps(outputs, ensure_ascii=False)}\n{_bought(result.made, result.cost_usd)}; run {result.run}"
+        if result.made and not result.images:
+            made = self._shared.said(ctx.request, [image.to_json() for image in result.made])
+            text = f"{text}\n{json.dumps(made, ensure_ascii=False)}"
+        content = [types.TextContent(type="text", text=text), *_shown(result.images or result.made)]
         return types.CallToolResult(content=content, structured_content=outputs)
 
     def _failed(self, ctx: ServerRequestContext[Any], text: str, result: Result | None) -> types.CallToolResult:

@@ -30,8 +30,8 @@ def test_missing_unknown_and_wrong_inputs_are_one_error() -> None:
         "  the input `n` does not fit its schema: `two` is a text, and must be a whole number",
     ]
     assert caught.value.hint is not None
-    assert "`{'a': …}`" in caught.value.hint
-    assert "`{'b': …}`" in caught.value.hint
+    assert '`{"a": …}`' in caught.value.hint
+    assert '`{"b": …}`' in caught.value.hint
 
 
 def test_one_wrong_input_is_said_as_ever() -> None:

@@ -50,7 +50,7 @@ def test_inputs_are_filled_in_prefill_the_context_and_stay_readable() -> None:
 @pytest.mark.parametrize(
     ("given", "message", "code", "hint"),
     [
-        ({}, "the input `city` is missing", "missing-input", "give it, for example `{'city': …}`"),
+        ({}, "the input `city` is missing", "missing-input", 'give it, for example `{"city": …}`'),
         ({"city": "x", "citi": 1}, "the flow declares no input `citi`", "undefined-input", "did you mean `city`?"),
         ({"city": "x", "zzz": 1}, "the flow declares no input `zzz`", "undefined-input", "it declares city, count"),
         (
@@ -341,7 +341,7 @@ def test_a_service_of_the_host_that_cannot_be_is_refused() -> None:
         ("{type: boolean}", {"a": "yes"}, "give True"),
         ("{type: boolean}", {"a": "0"}, "give False"),
         ("{type: integer}", {"a": "x"}, None),
-        ("{type: array}", {}, "give it, for example `{'a': …}`"),
+        ("{type: array}", {}, 'give it, for example `{"a": …}`'),
     ],
     ids=["list", "yes", "no", "number", "missing"],
 )

@@ -19,6 +19,7 @@ from mcp import Client, MCPError, StdioServerParameters
 
 import flowdsl
 from flowdsl.cli import main
+from flowdsl.cli.tool_flows import tool_flows
 from flowdsl.environment.flow import Flow
 from flowdsl.image.formats import media_type
 from flowdsl.journal.journal import Journal
@@ -180,6 +181,15 @@ def test_a_call_that_fails_hands_over_what_it_had_bought_before(bench: Bench) ->
     assert f"what had come before that is kept: 1 picture for $0.0059; run {run}" in text_of(result)
 
 
+def test_a_picture_that_no_output_holds_is_handed_over_all_the_same(bench: Bench) -> None:
+    flow = SKYLINE.replace('  pictures: "{{ flowContext.imageList }}"', '  city: "{{ inputs.city }}"')
+    result = bench.call(bench.tools(flow=flow), {"city": "Lisbon"})
+    outputs, bought, made = text_of(result).split("\n")
+    assert (json.loads(outputs), bought.partition(";")[0]) == ({"city": "Lisbon"}, "1 picture for $0.0059")
+    assert Path(json.loads(made)[0]["path"]).is_file()
+    assert isinstance(result.content[1], types.ImageContent) and result.structured_content == {"city": "Lisbon"}
+
+
 @MODES
 @pytest.mark.parametrize("action, confirm, runs", [("accept", True, 1), ("accept", False, 0), ("decline", False, 0)])
 def test_what_costs_much_is_asked_for_first(bench: Bench, mode: Any, action: str, confirm: bool, runs: int) -> None:
@@ -284,7 +294,8 @@ def test_the_examples_are_tools_of_an_agent(tmp_path: Path, mode: Any) -> None:
             return tools, card, await agent.call_tool("comic", {})
 
     tools, card, comic = asyncio.run(used())
-    assert tools.keys() == {path.name.partition(".")[0] for path in examples.glob("*.flow.yaml")}
+    flows = {path.name.partition(".")[0] for path in examples.glob("*.flow.yaml")}
+    assert tools.keys() == {*flows, "studio-poster", "studio-menu", "studio-icon"}
     assert tools["postcard"].input_schema["properties"]["season"]["enum"]
     assert not card.is_error and {each.type for each in card.content} == {"text", "image"}
     assert any("images ready" in str(text) for text in told)
@@ -308,6 +319,44 @@ def test_the_command_spends_no_more_in_a_day_than_the_settings_say(tmp_path: Pat
     result = asyncio.run(used())
     assert result.is_error and "$0.0010 a day are left" in text_of(result)
     assert simulator.request_count == 0
+
+
+KIT = """\
+AI_KIT:
+  SECTIONS:
+    - section: Print
+      actions:
+        - {id: sign, title: Shop sign, flow: [{step: SET, text: sign}]}
+        - {id: bill, title: Handbill, flow: [{step: SET, text: bill}]}
+"""
+
+
+@pytest.mark.parametrize("path", [".", "print.ai-kit.yaml"])
+def test_each_action_of_a_kit_is_a_tool(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, path: str) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("print.ai-kit.yaml").write_text(KIT, encoding="utf-8")
+    found = tool_flows(flowdsl.Environment(settings=None), [path])
+    assert [(name, flow.title) for name, flow in found.items()] == [
+        ("print-sign", "Shop sign"),
+        ("print-bill", "Handbill"),
+    ]
+
+
+@pytest.mark.parametrize(
+    "kit, said",
+    [
+        (KIT.replace("id: bill, ", ""), "`Handbill` of print.ai-kit.yaml has no `id`, which its tool is named after: "),
+        (KIT.replace("id: bill, ", ""), "write `id: handbill` at the action"),
+        ("AI_KIT: {SECTIONS: []}\n", "print.ai-kit.yaml: this kit has no actions"),
+    ],
+)
+def test_an_action_that_cannot_be_a_tool_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], kit: str, said: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("print.ai-kit.yaml").write_text(kit, encoding="utf-8")
+    assert main(["mcp", "--simulate"]) == 2
+    assert said in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

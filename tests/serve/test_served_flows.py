@@ -129,6 +129,12 @@ def test_no_path_of_this_machine_leaves_it(flows: Running) -> None:
     assert str(flows.folder) not in found.text + again.text
 
 
+def test_a_picture_that_no_output_holds_has_its_address_all_the_same(flows: Running) -> None:
+    found = run(flows, "saved", name="lion").json()
+    assert (found["status"], found["images"], len(found["made"])) == ("done", [], 1)
+    assert httpx.get(found["made"][0]["url"]).status_code == 200 and "path" not in found["made"][0]
+
+
 def test_a_folder_that_takes_no_pictures_is_told_without_its_path(tmp_path: Path) -> None:
     with running_gateway(tmp_path) as gateway:
         (tmp_path / "pictures").write_text("no folder")

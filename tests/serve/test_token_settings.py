@@ -116,3 +116,11 @@ def test_a_mistake_in_what_tokens_may_has_its_place(
     assert main(["serve", "--config", str(file), "--check"]) == 2
     err = capsys.readouterr().err
     assert said in err and "flowdsl.toml:" in err and "^" in err and "Traceback" not in err
+
+
+def test_a_token_that_is_for_what_is_not_served_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "flowdsl.toml"
+    file.write_text("[serve]\n", encoding="utf-8")
+    assert main(["tokens", "create", "shop", "--models", "poster,gpt-image-2", "--config", str(file)]) == 0
+    assert main(["serve", "--config", str(file), "--check"]) == 0
+    assert "the token `shop` is for a name that is not served: `poster`\n" in capsys.readouterr().err
