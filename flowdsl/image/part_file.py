@@ -49,7 +49,7 @@ def try_folder(folder: Path) -> None:
             os.close(descriptor)
             part.unlink()
         except OSError:
-            del _TRIED[str(folder)]
+            _TRIED.pop(str(folder), None)  # gone already where another thread has cleared them all
             raise
 
 
