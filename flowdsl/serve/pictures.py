@@ -43,7 +43,11 @@ class Pictures:
         self._folder = folder
         self._private = [*dict.fromkeys(str(each) for one in private for each in (one.absolute(), one.resolve()))]
         self._public_url = public_url
-        self._key = _key_in(state)
+        try:
+            self._key = _key_in(state)
+        except OSError as error:
+            why = error.strerror or str(error)
+            raise UsageError(f"the key for addresses of pictures cannot be kept in {state}: {why}") from error
         self._clock = clock
 
     def address_of(self, name: str, base: str) -> str:
