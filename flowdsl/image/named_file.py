@@ -37,7 +37,8 @@ _LONGEST_STEM = 180
 
 
 _LAST: dict[str, int] = {}
-"""The last number that this process has given, by the path with none: most pictures of a batch are called alike."""
+"""The last number that this process has given, by the first two paths of a naming: most pictures of a batch are called
+alike, and `cat` of the author is counted apart from the `cat-1` of a flow."""
 _MOST_LAST = 1000
 
 Naming = Callable[[int], str]
@@ -215,7 +216,8 @@ def _numbered(folder: Path, naming: Naming, suffix: str, claim: Callable[[Path],
     def path(number: int) -> str:
         return os.path.join(folder, f"{naming(number)}{suffix}")  # noqa: PTH118
 
-    last = _LAST.get(path(0), 0)
+    like = f"{path(0)}\0{path(1)}"
+    last = _LAST.get(like, 0)
     if last and os.path.lexists(path(last)) and not os.path.lexists(path(last + 1)):
         number = last + 1
     else:
@@ -229,7 +231,7 @@ def _numbered(folder: Path, naming: Naming, suffix: str, claim: Callable[[Path],
             continue
         if len(_LAST) >= _MOST_LAST:
             _LAST.clear()
-        _LAST[path(0)] = number
+        _LAST[like] = number
         return found
 
 

@@ -49,8 +49,13 @@ def try_folder(folder: Path) -> None:
             os.close(descriptor)
             part.unlink()
         except OSError:
-            del _TRIED[str(folder)]
+            forget_try(folder)
             raise
+
+
+def forget_try(folder: Path) -> None:
+    """A folder has refused something: it is tried again before the next is paid for."""
+    _TRIED.pop(str(folder), None)  # gone already where another thread has cleared them all
 
 
 def _is_due(times: dict[str, float], folder: Path, after_s: float) -> bool:

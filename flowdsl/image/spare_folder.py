@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -59,6 +60,14 @@ def is_spare(path: Path) -> bool:
     name = path.parent.name
     is_named = name.startswith(_PREFIX) and len(name) == len(_PREFIX) + 2 * _RANDOM
     return is_named and str(path.parent.parent) in _places()
+
+
+def without_places(text: str) -> str:
+    """A text that says of such folders their names, and not where they are."""
+    if _PREFIX in text:
+        for place in _places():
+            text = re.sub(rf"{re.escape(str(Path(place, _PREFIX)))}(?=[0-9a-f]{{{2 * _RANDOM}}})", _PREFIX, text)
+    return text
 
 
 def _places() -> Iterator[str]:

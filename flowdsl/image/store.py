@@ -15,7 +15,7 @@ from typing import Literal
 from flowdsl.errors import StepError
 from flowdsl.image.formats import EXTENSIONS, image_size, media_type, other_type
 from flowdsl.image.image import Image
-from flowdsl.image.part_file import PART, open_part, sweep, try_folder
+from flowdsl.image.part_file import PART, forget_try, open_part, sweep, try_folder
 from flowdsl.image.spare_folder import SpareFolder
 
 _HEAD_SIZE = 32 * 1024
@@ -159,6 +159,7 @@ class ImageWriter:
         Raises:
             StepError: there is none that takes it. It says what the first one failed with.
         """
+        forget_try(self._folder)
         for folder in self._others:
             with contextlib.suppress(OSError):
                 part, descriptor = open_part(folder)

@@ -264,7 +264,7 @@ class JournalDoor:
         number = self._rows.number(place, asked) if row is None else row.number
         order = self._order(effect) if row is None else row.vendor_order
         key = row_id(self._began.run, place, number, asked)
-        await self._begin(key, effect, place, number, asked, order)
+        await self._begin(key, effect, place, number, asked, order, is_known=row is not None)
         try:
             with ordering(self._journal, key, order, effect.hide):
                 result = await act(key.hex())
@@ -299,9 +299,9 @@ class JournalDoor:
         return result, said
 
     async def _begin(
-        self, key: bytes, effect: Effect, place: str, number: int, asked: bytes, order: str | None
+        self, key: bytes, effect: Effect, place: str, number: int, asked: bytes, order: str | None, *, is_known: bool
     ) -> None:
-        """Writes down that a paid request begins: on the disk when this returns.
+        """Writes down that a paid request begins, or is asked for again: on the disk when this returns.
 
         Raises:
             JournalError: the journal cannot be written. Nothing is sent.
@@ -348,8 +348,9 @@ class JournalDoor:
             if not was_open and self._is_new:
                 self._journal.let_go(self._began.run)
             raise
-        except BaseException:  # it may stand there by now, and is not sent
-            self._later(lambda db: db.execute("DELETE FROM ledger WHERE id = ?", (key,)))
+        except BaseException:  # it may stand there by now, and is not sent; what the vendor has taken before stays
+            if not is_known:
+                self._later(lambda db: db.execute("DELETE FROM ledger WHERE id = ?", (key,)))
             raise
         self._journal.wrote = True
 

@@ -144,7 +144,7 @@ class Application:
             try:
                 made = await asyncio.shield(task)
             except Refusal as refusal:
-                yield error_event(refusal.body())
+                yield error_event(self._pictures.published(refusal.body(), ""))
                 return
             for piece in completed_events(made, asked):
                 yield piece

@@ -13,6 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from flowdsl.errors import UsageError
 from flowdsl.image.formats import EXTENSIONS
 from flowdsl.journal.place import make
 from flowdsl.serve.published import published
@@ -20,6 +21,8 @@ from flowdsl.serve.published import published
 LIFE_S = 3600
 """So long the vendor's own addresses live."""
 _KEY_FILE = "serve.key"
+_KEY_BYTES = 32
+_KEY = re.compile(f"[0-9a-f]{{{2 * _KEY_BYTES}}}")
 _NAME = re.compile(r"[0-9a-f]{64}\.(?:" + "|".join(EXTENSIONS.values()) + ")")
 _TYPES = {extension: mime for mime, extension in EXTENSIONS.items()}
 
@@ -40,7 +43,11 @@ class Pictures:
         self._folder = folder
         self._private = [*dict.fromkeys(str(each) for one in private for each in (one.absolute(), one.resolve()))]
         self._public_url = public_url
-        self._key = _key_in(state)
+        try:
+            self._key = _key_in(state)
+        except OSError as error:
+            why = error.strerror or str(error)
+            raise UsageError(f"the key for addresses of pictures cannot be kept in {state}: {why}") from error
         self._clock = clock
 
     def address_of(self, name: str, base: str) -> str:
@@ -72,18 +79,32 @@ def _key_in(state: Path) -> bytes:
 
     Raises:
         OSError: the folder cannot be written.
+        UsageError: what is there is no key.
     """
     make(state)
     file = state / _KEY_FILE
-    own = state / f"{_KEY_FILE}.{secrets.token_hex(8)}"
     with suppress(FileNotFoundError):
-        return bytes.fromhex(file.read_text("ascii"))
-    descriptor = os.open(own, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w", encoding="ascii") as new:
-        new.write(secrets.token_bytes(32).hex())
+        return _read(file)
+    own = state / f"{_KEY_FILE}.{secrets.token_hex(8)}"
     try:
+        descriptor = os.open(own, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w", encoding="ascii") as new:
+            new.write(secrets.token_hex(_KEY_BYTES))
+            new.flush()
+            os.fsync(new.fileno())  # else a power cut may leave the name, with nothing in it
         with suppress(FileExistsError):  # another process was quicker
             os.link(own, file)
     finally:
-        own.unlink()
-    return bytes.fromhex(file.read_text("ascii"))
+        own.unlink(missing_ok=True)
+    return _read(file)
+
+
+def _read(file: Path) -> bytes:
+    """The key of a file. An empty one would sign as well, and anybody could sign alike."""
+    said = file.read_bytes().decode("latin-1").strip()
+    if not _KEY.fullmatch(said):
+        raise UsageError(
+            f"{file} is no key for addresses of pictures: delete it, and a new one is made; the addresses that were "
+            "given out before do not count then"
+        )
+    return bytes.fromhex(said)

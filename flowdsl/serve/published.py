@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Iterable
 from typing import Any
 
 from flowdsl.image.formats import EXTENSIONS
+from flowdsl.image.spare_folder import without_places
 
 _PICTURE = frozenset({"path", "mime", "sha256"})
 _PATHS = frozenset({"files", "file"})
@@ -14,10 +16,14 @@ _PATHS = frozenset({"files", "file"})
 
 def published(value: Any, address: Callable[[str], str], folders: Iterable[str] = ()) -> Any:
     """JSON values in which each picture has a `url` of ours in place of its path; `address` makes one of the name of a
-    picture's file. What a text says of a file below one of the `folders` is its path from there."""
+    picture's file. What a text says of a file below one of the `folders` is its path from there, and of a folder itself
+    its name."""
     if isinstance(value, str):
+        value = without_places(value)
         for folder in folders:
             value = value.replace(f"{folder}{os.sep}", "")
+            if folder in value and (name := os.path.basename(folder)):  # noqa: PTH119
+                value = name.join(re.split(rf"{re.escape(folder)}(?![\w-])", value))
         return value
     if isinstance(value, list):
         return [published(each, address, folders) for each in value]

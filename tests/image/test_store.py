@@ -138,6 +138,18 @@ def test_a_folder_that_cannot_be_written_is_said_so(tmp_path: Path, monkeypatch:
     assert str(caught.value) == f"the image cannot be stored in {tmp_path}: No such file or directory"
 
 
+def test_a_folder_that_takes_nothing_is_said_so_where_another_thread_has_forgotten_it_meanwhile(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(folder: Path) -> tuple[Path, int]:
+        part_file._TRIED.clear()  # as of a process with a thousand folders
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(part_file, "open_part", full)
+    with pytest.raises(StepError, match="No space left on device"):
+        ImageStore(tmp_path).prepare()
+
+
 def test_an_image_is_a_mapping_over_what_is_known(tmp_path: Path) -> None:
     content = PICTURES["png"][0]
     with ImageStore(tmp_path).writer() as writer:

@@ -95,6 +95,36 @@ def test_a_host_that_cannot_be_says_what_to_write(host: str, said: str, capsys: 
     assert said in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("kept", ["", "abcd", "no key", "\xff" * 64])
+def test_a_damaged_key_of_addresses_is_told_with_what_to_do_and_an_empty_one_signs_nothing(
+    kept: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("FLOWDSL_STATE", str(tmp_path / "state"))
+    monkeypatch.chdir(tmp_path)
+    key = tmp_path / "state" / "serve.key"
+    key.parent.mkdir()
+    key.write_text(kept, encoding="latin-1")
+    assert main(["serve", "--simulate", "--port", "0"]) == 2
+    assert f"{key} is no key for addresses of pictures: delete it" in capsys.readouterr().err
+    key.unlink()
+    with serving(tmp_path, "--simulate") as (_, url):
+        assert httpx.get(f"{url}/readyz").status_code == 200
+
+
+def test_a_folder_that_takes_no_key_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def full(descriptor: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setenv("FLOWDSL_STATE", str(tmp_path / "state"))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(os, "fsync", full)
+    assert main(["serve", "--simulate", "--port", "0"]) == 2
+    assert f"cannot be kept in {tmp_path / 'state'}: No space left on device" in capsys.readouterr().err
+    assert not list((tmp_path / "state").glob("serve.key*"))
+
+
 def test_no_worker_is_a_mistake(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["serve", "--workers", "0"]) == 2
     assert "from 1 to" in capsys.readouterr().err

@@ -3,6 +3,8 @@ is ordered twice."""
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +16,7 @@ from fake_vendor import Asked, Reply, running
 from zhipu_fake import ZhipuFake
 
 from flowdsl.cli import main
+from flowdsl.journal.database import Database
 from flowdsl.journal.journal import Journal
 
 FLOW = """\
@@ -90,6 +93,27 @@ def test_an_order_of_a_process_that_was_killed_is_asked_for(vendor: Slow, capsys
     with Journal("state") as journal:  # as a killed one leaves it
         for change in ("ledger SET state = 'started', result = NULL, is_final = 0", "runs SET status = 'running'"):
             journal.database.submit(lambda db, change=change: db.execute(f"UPDATE {change}")).result(30)
+    vendor.knows = True
+    assert "1 image in " in shown(capsys, "resume", "--yes")[0]
+    assert len(vendor.orders) == 1
+
+
+def test_an_order_is_not_lost_where_a_resume_is_broken_off_before_it_asks_for_it(
+    vendor: Slow, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    broken_off()
+    submit = Database.submit
+
+    def broken(self: Database, operation: Any, **how: Any) -> Any:
+        found = submit(self, operation, **how)
+        if operation.__name__ == "begun" and (task := asyncio.current_task()) is not None:
+            task.cancel()  # as Ctrl-C does, or the failure of another item of a loop
+        return found
+
+    with monkeypatch.context() as patch, contextlib.suppress(asyncio.CancelledError):
+        patch.setattr(Database, "submit", broken)
+        main(["resume", "--yes", "-q"])
+    assert "at the vendor: 1." in shown(capsys, "runs", "show", "last")[0]
     vendor.knows = True
     assert "1 image in " in shown(capsys, "resume", "--yes")[0]
     assert len(vendor.orders) == 1
