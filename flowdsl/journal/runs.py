@@ -18,8 +18,10 @@ OF_GATEWAY = "<request>"
 """The flow of a request to a gateway, whose client goes on with it and nobody else."""
 OVER = ("done", "dropped")
 """How a run stands that is not to be resumed."""
-_HOLD = f"""UPDATE ledger SET state = CASE WHEN images THEN 'ok' ELSE 'unknown' END, is_final = NOT images
+_HOLD = f"""UPDATE ledger SET state = CASE WHEN images THEN 'ok' ELSE 'unknown' END,
+    is_final = NOT images AND (is_final OR ended IS NULL)
     WHERE run = ? AND {RELEASED}"""
+"""What the flow caught stays that, and holds no run: it ended, and did not end the run."""
 _SUMS = f"""
     SELECT runs.*,
         (SELECT count(*) FROM ledger WHERE run = runs.id AND state = 'ok') AS paid,

@@ -298,3 +298,14 @@ def test_the_command_that_goes_on_with_a_run_of_a_kit_names_its_action() -> None
     )
     assert given["argv"][:6] == ["run", str(kit), "--action", "menu", "--simulate", "--out"]
     assert "sk-1234567890" not in str(given)
+
+
+def test_a_kit_with_a_name_like_any_other_is_resumed_as_its_action_too(tmp_path: Path) -> None:
+    actions = "".join(f"    - {{id: {id}, flow: [{{step: SET, a: 1}}]}}\n" for id in ("poster", "menu"))
+    kit, flow = tmp_path / "studio.yaml", tmp_path / "a.ai-kit.flow.yaml"
+    kit.write_text(f"AI_KIT:\n  SECTIONS:\n  - section: Print\n    actions:\n{actions}", encoding="utf-8")
+    flow.write_text("title: One\nflow: [{step: SET, a: 1}]\n", encoding="utf-8")
+    environment, options = flowdsl.Environment(settings=None), Namespace(simulate=False, allow_endpoint=[])
+    given = served_arguments(options, environment.load(kit, action="menu"))
+    assert given["argv"] == ["run", str(kit), "--action", "menu"]
+    assert served_arguments(options, environment.load(flow))["argv"] == ["run", str(flow)]
