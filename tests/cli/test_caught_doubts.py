@@ -102,3 +102,9 @@ def test_what_was_caught_and_is_released_is_as_before_when_that_is_taken_back(ru
     assert "1 request is released" in run("runs", "release", "last", request)[1]
     assert "1 request is held" in run("runs", "hold", "last")[1]
     assert run("runs", "show", "last")[1] == before
+
+
+def test_the_report_shows_as_in_doubt_what_was_caught(run: Run) -> None:
+    run("run", "card.flow.yaml", "--simulate", "--quiet", *RESET)
+    assert run("report", "last", "--out", "r.html")[0] == 0
+    assert '"status":"in doubt"' in Path("r.html").read_text(encoding="utf-8")
