@@ -24,7 +24,7 @@ def served_arguments(options: Namespace, flow: Flow) -> dict[str, Any]:
     action = (flow.document.id or flow.document.title) if _OF_KIT in flow.document.scopes else None
     argv += [] if action is None else ["--action", action]
     argv += ["--simulate"] if options.simulate else []
-    for option in ("out", "max_usd", "max_requests"):
+    for option in ("out", "max_usd", "max_requests", "as_of"):
         value = getattr(options, option, None)
         argv += [] if value is None else [f"--{option.replace('_', '-')}", str(value)]
     for address in options.allow_endpoint:

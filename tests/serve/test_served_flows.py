@@ -16,6 +16,8 @@ from gateways import SMALL, Running, running_gateway
 
 import flowdsl
 from flowdsl.cli import main
+from flowdsl.cli.run import parser as run_parser
+from flowdsl.cli.serve import parser as serve_parser
 from flowdsl.cli.served_arguments import served_arguments
 from flowdsl.serve.tokens import Tokens
 
@@ -309,3 +311,11 @@ def test_a_kit_with_a_name_like_any_other_is_resumed_as_its_action_too(tmp_path:
     given = served_arguments(options, environment.load(kit, action="menu"))
     assert given["argv"] == ["run", str(kit), "--action", "menu"]
     assert served_arguments(options, environment.load(flow))["argv"] == ["run", str(flow)]
+
+
+def test_a_run_that_was_served_as_of_a_day_is_resumed_as_of_it(tmp_path: Path) -> None:
+    flow = tmp_path / "a.flow.yaml"
+    flow.write_text("flow: [{step: SET, a: 1}]\n", encoding="utf-8")
+    options = serve_parser().parse(["--as-of", "2026-04-01"])
+    argv = served_arguments(options, flowdsl.Environment(settings=None).load(flow))["argv"]
+    assert run_parser().parse(argv[1:]).as_of == options.as_of
