@@ -8,7 +8,9 @@ from collections.abc import Mapping
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
+from flowdsl.cli.vendor_batched import goes_on
 from flowdsl.errors import FlowError, ServiceError, UsageError
+from flowdsl.journal.doubt import AT_VENDOR, ORDERED
 
 if TYPE_CHECKING:
     from flowdsl.environment.flow import Flow
@@ -18,12 +20,17 @@ if TYPE_CHECKING:
 
 
 _NOT_FOUND = 404
+_ORDERS = f"""SELECT count(*) AS number FROM ledger JOIN runs ON runs.id = ledger.run
+    WHERE (runs.id = :id OR runs.batch = :id) AND {AT_VENDOR} AND {ORDERED}"""
 
 
 def end_batches(journal: Journal, id: str, given: Mapping[str, Any]) -> None:
-    """Has the vendor end the batches of a run, or of a batch of records, and says which, or why not."""
+    """Has the vendor end the batches of a run, or of a batch of records, and says which, or why not; and what it has
+    taken one by one, which no vendor takes back."""
     import asyncio
 
+    if orders := journal.database.read(_ORDERS, {"id": id})[0]["number"]:
+        sys.stderr.write(f"{goes_on(orders, batched=False)}: look in your account there\n")
     for part in journal.vendor_batch(id).parts():
         if part.state not in ("submitting", "submitted", "lost"):
             continue

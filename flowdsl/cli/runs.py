@@ -142,18 +142,18 @@ def _show(runs: Runs, options: Namespace) -> int:
         if any(request.is_lost for request in requests):
             print("the vendor knew no batch with them; with a key of the project that made it")
             print(f"  flowdsl resume {run.id[:13]}          asks once more, and sends nothing again")
-    elif caught := [request for request in requests if request.is_caught]:
+    if caught := [request for request in requests if request.is_caught]:
         print(f"in doubt, and caught by the flow, which went on: {len(caught)}. Look at the vendor's own account; then")
         print(f"  flowdsl runs release {run.id if run.batch else run.id[:13]} {caught[0].id[:8]}", end="    ")
         print("lets one be sent again: if it was done it is billed twice")
-    elif run.at_vendor:
+    if run.at_vendor:
         at_vendor = [request for request in requests if request.is_at_vendor]
         place = "at the vendor" if any(request.is_ordered for request in at_vendor) else "in the vendor's batch"
         print(f"{place}: {run.at_vendor}. `flowdsl resume {run.id[:13]}` fetches what it made")
         if ordered := [request for request in at_vendor if request.is_ordered]:
             print(f"  flowdsl runs release {run.id if run.batch else run.id[:13]} {ordered[0].id[:8]}", end="    ")
             print("lets one be ordered again: if it was done it is billed twice")
-    elif run.may_be_resumed:
+    elif run.may_be_resumed and not run.in_doubt:
         print(f"`flowdsl resume {run.id[:13]}` goes on with it")
     return 0
 

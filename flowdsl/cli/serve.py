@@ -157,7 +157,11 @@ def _check(environment: Environment, said: Serving, settings: Settings | None) -
     from flowdsl.serve.tokens import Tokens
     from flowdsl.source import Source
 
-    findings = environment.settings_for(Source("", _NAME)).findings
+    def used() -> set[str]:
+        steps = (step for flow in served(environment, said).values() for step in flow.document.every_step())
+        return {str(step.service.value) for step in steps if step.service is not None}
+
+    findings = environment.settings_for(Source("", _NAME)).findings_for(environment.registry, used)
     if findings:
         sys.stderr.write(f"{render(findings)}\n")
     found = routing(environment, said, _show)

@@ -14,16 +14,17 @@ if TYPE_CHECKING:
     from flowdsl.journal.runs import KeptRun
 
 _SERVED = "served"
-_KIT = ".ai-kit."
+_OF_KIT = "global"
+"""The blocks that only the actions of a kit have, whatever its file is called."""
 
 
 def served_arguments(options: Namespace, flow: Flow) -> dict[str, Any]:
     """What a journal is given of a run of a flow that a command serves with these options."""
     argv = ["run", os.path.abspath(flow.document.source.path)]  # noqa: PTH100  links stay links
-    action = (flow.document.id or flow.document.title) if _KIT in os.path.basename(argv[1]) else None  # noqa: PTH119
+    action = (flow.document.id or flow.document.title) if _OF_KIT in flow.document.scopes else None
     argv += [] if action is None else ["--action", action]
     argv += ["--simulate"] if options.simulate else []
-    for option in ("out", "max_usd", "max_requests"):
+    for option in ("out", "max_usd", "max_requests", "as_of"):
         value = getattr(options, option, None)
         argv += [] if value is None else [f"--{option.replace('_', '-')}", str(value)]
     for address in options.allow_endpoint:

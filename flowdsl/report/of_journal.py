@@ -71,7 +71,7 @@ def _listed(row: Row, known: dict[str, dict[str, dict[str, Any]]]) -> Row:
 
 def _of_request(request: Request, run: str, record: int | None, *, goes_on: bool) -> Iterator[Row]:
     asked: dict[str, Any] = request.request if isinstance(request.request, dict) else {}
-    status = IN_DOUBT if request.blocks else _STATUS.get(request.state, FAILED)
+    status = IN_DOUBT if request.blocks or request.is_caught else _STATUS.get(request.state, FAILED)
     if request.is_at_vendor or (goes_on and request.state == "started"):
         status = UNDER_WAY
     row = Row(

@@ -31,13 +31,18 @@ _ALONE = frozenset({"pwd", "pass", "auth", "login"})
 _SPELT = ("apiKey", "authKey")
 _OPEN = frozenset({"true", "false", "null", "~"})
 _MAYBE_A_KEY = re.compile(r"(?=\S*\d)(?=\S*[A-Za-z])[\w.~+/=-]{12,}")
+_DASH, _LINE, _BLANK = r"(?:-|%2[dD])", r"(?:_|%5[fF])", r"(?:[ ]|%20)"
+_CHARACTER = r"(?:[\w-]|%2[dD]|%5[fF])"
+"""Of a key, also where an address has it percent-encoded, and all that is no letter of it."""
 _LOOKS_LIKE_A_KEY = re.compile(
     r"(?<![\w-])(?:"
-    r"(?:sk|sess|xai|gsk|glpat)(?:-|%2[dD])(?:[\w-]|%2[dD]){6,}"
-    r"|(?:ghp|gho|ghs|ghu|github_pat|hf|r8|gsk|sk|rk|pk)_\w{16,}|xox[a-z]-[\w-]{10,}"
-    r"|fdsl-[0-9a-f]{12}-[\w-]{16,}"
-    r"|AKIA[0-9A-Z]{12,}|AIza[\w-]{20,}|eyJ[\w-]{10,4000}+\.[\w-]+(?:\.[\w-]+)?"
-    r"|(?:[Bb]earer|[Bb]asic|Token|Key)[ ]+(?P<scheme>(?=\S*[\d=]|\S{20})[\w.~+/=-]{6,})"
+    rf"(?:sk|sess|xai|gsk|glpat){_DASH}{_CHARACTER}{{6,}}"
+    rf"|(?:ghp|gho|ghs|ghu|github{_LINE}pat|hf|r8|gsk|sk|rk|pk){_LINE}(?:\w|%5[fF]){{16,}}"
+    rf"|xox[a-z]{_DASH}{_CHARACTER}{{10,}}"
+    rf"|fdsl{_DASH}[0-9a-f]{{12}}{_DASH}{_CHARACTER}{{16,}}"
+    rf"|AKIA[0-9A-Z]{{12,}}|AIza{_CHARACTER}{{20,}}"
+    rf"|eyJ{_CHARACTER}{{10,4000}}+\.{_CHARACTER}+(?:\.{_CHARACTER}+)?"
+    rf"|(?:[Bb]earer|[Bb]asic|Token|Key){_BLANK}+(?P<scheme>(?=\S*[\d=]|\S{{20}})[\w.~+/=-]{{6,}})"
     r"|[A-Z][A-Z0-9_]{0,60}(?:KEY|TOKEN|SECRET|PASSWORD)=(?P<variable>[^\s\"'{]+)"
     r")"
     r"|://(?:[^/\s:@{]*:)?(?P<login>[^/@\s{]+)@"

@@ -10,6 +10,7 @@ import asyncio
 import hashlib
 import json
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from flowdsl.journal.place import make
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 LOOK_S = 0.2
 """So often a process looks for those of its runs that are to end."""
 PATIENCE_S = 30.0
+_LEFT_S = 2 * PATIENCE_S
 _FOLDER = "ending"
 
 
@@ -29,11 +31,19 @@ def place_of(id: str, owner: str) -> str:
 
 
 def to_end(journal: Journal) -> list[str]:
-    """The places of runs that are to end."""
+    """The places of runs that are to end. What somebody left who was killed while he waited for that ends none: a run
+    with the same key would be ended whenever it is asked for."""
+    found = []
     try:
-        return [file.name for file in (journal.folder / _FOLDER).iterdir()]
+        for file in (journal.folder / _FOLDER).iterdir():
+            with suppress(FileNotFoundError):
+                if time.time() - file.stat().st_mtime > _LEFT_S:
+                    file.unlink()
+                else:
+                    found.append(file.name)
     except OSError:
-        return []
+        return found
+    return found
 
 
 async def end(journal: Journal, place: str) -> bool:

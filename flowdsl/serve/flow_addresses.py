@@ -115,6 +115,8 @@ class FlowAddresses:
         if run.task is not None and run.status == "running":
             run.task.cancel()
             await run.ended()
+            if journal.running.goes_on(run.place) and not await end(journal, run.place):  # it waited for another one
+                raise _other_process(503)
         return JSONResponse(self._said(request, run.to_dict()), headers=NO_STORE)
 
     def _found(self, request: Request) -> FlowRun:

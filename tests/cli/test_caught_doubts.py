@@ -80,3 +80,31 @@ def test_without_a_journal_the_run_tells_of_it_too(run: Run) -> None:
     _, out, _ = run("run", "card.flow.yaml", "--simulate", "--quiet", "--no-journal", *RESET)
     assert "warning: 1 request is in doubt, and caught by the flow, which went on: " in out
     assert "flowdsl runs" not in out
+
+
+TWO = """\
+  - {step: OPENAI_IMAGE_GENERATION, id: boat, model: gpt-image-2, quality: low, size: 1024x1024, instruction: A boat}
+"""
+
+
+@pytest.mark.parametrize(("fault", "said"), [("reset:1", "in doubt: 1. Look at"), ("forbidden:1", "goes on with it")])
+def test_what_was_caught_is_told_beside_how_a_run_that_failed_goes_on(fault: str, said: str, run: Run) -> None:
+    Path("card.flow.yaml").write_text(TRIED.replace("outputs:", f"{TWO}outputs:"), encoding="utf-8")
+    assert run("run", "card.flow.yaml", "--simulate", "--quiet", *RESET, "--fault", f"boat={fault}")[0] == 4
+    out = run("runs", "show", "last")[1]
+    assert said in out and "in doubt, and caught by the flow, which went on: 1. Look at" in out
+
+
+def test_what_was_caught_and_is_released_is_as_before_when_that_is_taken_back(run: Run) -> None:
+    run("run", "card.flow.yaml", "--simulate", "--quiet", *RESET)
+    before = run("runs", "show", "last")[1]
+    request = json.loads(run("runs", "show", "last", "--json")[1])["requests"][0]["id"][:8]
+    assert "1 request is released" in run("runs", "release", "last", request)[1]
+    assert "1 request is held" in run("runs", "hold", "last")[1]
+    assert run("runs", "show", "last")[1] == before
+
+
+def test_the_report_shows_as_in_doubt_what_was_caught(run: Run) -> None:
+    run("run", "card.flow.yaml", "--simulate", "--quiet", *RESET)
+    assert run("report", "last", "--out", "r.html")[0] == 0
+    assert '"status":"in doubt"' in Path("r.html").read_text(encoding="utf-8")

@@ -52,6 +52,17 @@ def test_a_name_that_a_step_or_a_route_has_is_none_that_is_misspelt(capsys: pyte
     assert "no findings" in said(entry, capsys)
 
 
+def test_the_check_of_a_gateway_tells_it_too(capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("starlette")
+    entry = '[serve]\nflows = ["a.flow.yaml"]\n[services.OPENAI_IMAGE_GENERATOIN]\ntimeoutMs = 5000\n'
+    Path("flowdsl.toml").write_text(entry, encoding="utf-8")
+    assert main(["serve", "--check"]) == 0
+    assert "did you mean `OPENAI_IMAGE_GENERATION`?" in capsys.readouterr().err
+    Path("a.flow.yaml").write_text(f"- {BOAT.replace('{', '{service: OPENAI_IMAGE_GENERATOIN, ', 1)}", encoding="utf-8")
+    assert main(["serve", "--check"]) == 0
+    assert "no-effect" not in capsys.readouterr().err
+
+
 def test_no_key_of_the_line_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
     key = "sk-proj-" + "abcdefghij" * 4
     shown = said(f'services = {{OPENAI_IMAGE_GENERATOIN = {{apiKey = "{key}"}}}}\n', capsys)

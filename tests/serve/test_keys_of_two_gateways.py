@@ -3,6 +3,7 @@ and all get the same picture."""
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -14,6 +15,7 @@ import httpx
 import pytest
 from gateways import SMALL, Running, running_gateway
 
+from flowdsl.serve.elsewhere import place_of
 from flowdsl_steps.image.simulator import Simulator, parse_fault
 
 BODY = {**SMALL, "model": "kite", "prompt": "A red kite"}
@@ -110,3 +112,28 @@ def test_a_key_is_for_one_request_also_where_two_are_asked_at_the_same_time(tmp_
         key = {"Idempotency-Key": "one"}
         found = [*pool.map(lambda at: gateways[at].post(bodies[at], headers=key).status_code, range(2))]
         assert sorted(found) == [200, 422] and first.request_count + spare.request_count == 1
+
+
+def test_a_run_that_waits_for_another_process_with_its_key_is_cancelled_in_both(tmp_path: Path) -> None:
+    headers = {"Prefer": "respond-async", "Idempotency-Key": "both"}
+    with Simulator(plain=True, key="sk-a") as service, two(tmp_path, service, service) as (here, there):
+        where = here.post({}, "/flows/waiting/runs", headers=headers).headers["location"]
+        assert there.post({}, "/flows/waiting/runs", headers=headers).headers["location"] == where
+        assert httpx.post(f"{there.url}{where}/cancel", timeout=30).json()["status"] == "cancelled"
+        assert httpx.get(f"{here.url}{where}").json()["status"] == "cancelled"
+
+
+def test_a_cancellation_whose_process_was_killed_does_not_end_the_next_run_of_its_key(tmp_path: Path) -> None:
+    headers = {"Prefer": "respond-async", "Idempotency-Key": "left"}
+    with Simulator(plain=True, key="sk-a") as service, two(tmp_path, service, service) as (here, _):
+        id = here.post({}, "/flows/waiting/runs", headers=headers).json()["run"]
+        httpx.post(f"{here.url}/runs/{id}/cancel", timeout=30)
+        left = here.journal.folder / "ending" / place_of(id, "")
+        left.parent.mkdir(exist_ok=True)
+        left.touch()
+        os.utime(left, (0, 0))
+        assert here.post({}, "/flows/waiting/runs", headers=headers).json()["run"] == id
+        while left.exists():
+            time.sleep(0.01)
+        assert httpx.get(f"{here.url}/runs/{id}").json()["status"] == "running"
+        httpx.post(f"{here.url}/runs/{id}/cancel", timeout=30)

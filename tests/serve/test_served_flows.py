@@ -16,6 +16,8 @@ from gateways import SMALL, Running, running_gateway
 
 import flowdsl
 from flowdsl.cli import main
+from flowdsl.cli.run import parser as run_parser
+from flowdsl.cli.serve import parser as serve_parser
 from flowdsl.cli.served_arguments import served_arguments
 from flowdsl.serve.tokens import Tokens
 
@@ -304,3 +306,22 @@ def test_the_command_that_goes_on_with_a_run_of_a_kit_names_its_action() -> None
     )
     assert given["argv"][:6] == ["run", str(kit), "--action", "menu", "--simulate", "--out"]
     assert "sk-1234567890" not in str(given)
+
+
+def test_a_kit_with_a_name_like_any_other_is_resumed_as_its_action_too(tmp_path: Path) -> None:
+    actions = "".join(f"    - {{id: {id}, flow: [{{step: SET, a: 1}}]}}\n" for id in ("poster", "menu"))
+    kit, flow = tmp_path / "studio.yaml", tmp_path / "a.ai-kit.flow.yaml"
+    kit.write_text(f"AI_KIT:\n  SECTIONS:\n  - section: Print\n    actions:\n{actions}", encoding="utf-8")
+    flow.write_text("title: One\nflow: [{step: SET, a: 1}]\n", encoding="utf-8")
+    environment, options = flowdsl.Environment(settings=None), Namespace(simulate=False, allow_endpoint=[])
+    given = served_arguments(options, environment.load(kit, action="menu"))
+    assert given["argv"] == ["run", str(kit), "--action", "menu"]
+    assert served_arguments(options, environment.load(flow))["argv"] == ["run", str(flow)]
+
+
+def test_a_run_that_was_served_as_of_a_day_is_resumed_as_of_it(tmp_path: Path) -> None:
+    flow = tmp_path / "a.flow.yaml"
+    flow.write_text("flow: [{step: SET, a: 1}]\n", encoding="utf-8")
+    options = serve_parser().parse(["--as-of", "2026-04-01"])
+    argv = served_arguments(options, flowdsl.Environment(settings=None).load(flow))["argv"]
+    assert run_parser().parse(argv[1:]).as_of == options.as_of

@@ -69,6 +69,19 @@ def test_a_key_in_an_address_is_in_no_line_of_the_log_and_in_no_response(
     assert "mistook" not in "\n".join(gateway.log)
 
 
+def test_no_key_whose_other_characters_are_percent_encoded_too_comes_back(
+    watched: tuple[Running, dict[str, str]],
+) -> None:
+    gateway, headers = watched
+    lines = len(gateway.log)
+    keys = [headers["Authorization"][7:], f"{KEY[:8]}AbCd_EfGh_mistook", "ghp_0123456789abcdefmistook"]
+    for key in (each.replace("-", "%252D").replace("_", "%255F") for each in keys):
+        found = httpx.post(f"{gateway.url}/flows/{key}/runs", json={"inputs": {}}, headers=headers)
+        assert found.status_code == 404 and key[-7:] not in found.text
+    lines_after(gateway, lines + 2)
+    assert all(key[-7:] not in "\n".join(gateway.log) for key in keys)
+
+
 @pytest.mark.parametrize("field", ["model", "size", "quality", "response_format", KEY])
 def test_a_key_in_a_field_is_in_no_response(watched: tuple[Running, dict[str, str]], field: str) -> None:
     gateway, headers = watched

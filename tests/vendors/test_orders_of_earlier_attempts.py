@@ -206,3 +206,12 @@ def test_a_vendor_whose_responses_name_no_address_is_asked_too(
         fake.knows = True
         assert "1 image in " in shown(capsys, "resume", "--yes")[0]
         assert len(fake.orders) == 1
+
+
+@pytest.mark.parametrize("command", ["run", "batch"])
+def test_what_is_given_up_with_an_order_says_that_the_vendor_goes_on(
+    command: str, vendor: Slow, capsys: pytest.CaptureFixture[str]
+) -> None:
+    broken_off(command, "a.flow.yaml", *(("--over", "a.csv", "--limit", "1") if command == "batch" else ()))
+    said = "the vendor goes on with 1 request, and bills it: look in your account there\n"
+    assert shown(capsys, "runs", "cancel", "last")[1] == said
