@@ -55,9 +55,9 @@ def chosen(file: FlowFile, action: str | None) -> Document:
             f"this kit has {len(documents)} actions; name one: {', '.join(names)}",
             tuple((document.id, document.title) for document in documents),
         )
-    for document in documents:
-        if action in (document.id, document.title):
-            return document
+    for named in ([document.id for document in documents], [document.title for document in documents]):
+        if action in named:  # an id before a title, for one may be called as another is titled
+            return documents[named.index(action)]
     from flowdsl.nearest import nearest
 
     near = nearest(action, names)

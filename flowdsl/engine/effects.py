@@ -133,8 +133,12 @@ class Journaling(Effects, Protocol):
         """A picture has got a file with a name for people."""
         ...
 
+    def listed(self) -> None:
+        """The pictures of the run stand in the manifest."""
+        ...
+
     def end(self, status: str, error: BaseException | None) -> None:
-        """The run has ended: `done`, `failed` or `cancelled`; its pictures stand in the manifest."""
+        """The run has ended: `done`, `failed` or `cancelled`."""
         ...
 
     async def ended(self) -> None:

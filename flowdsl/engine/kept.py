@@ -71,6 +71,10 @@ class Kept:
         """Nothing: what is kept elsewhere is kept once more."""
         return None
 
+    def lists(self, run: str) -> Collection[str]:
+        """None: what is kept elsewhere is not read."""
+        return ()
+
     def list(self, run: str, lines: Sequence[Mapping[str, Any]], *, waits: bool = True) -> str | None:
         """Saves a manifest of the run: nothing can be added to what is kept."""
         content = io.BytesIO(whole_manifest(lines))

@@ -113,8 +113,11 @@ class Pictures:
         self._before: dict[str, list[str]] = {}
         self._known: set[str] = set()
         self._listed: frozenset[str] = frozenset()
+        self._is_again = False
         self.on_named: Callable[[str, str], None] | None = None
         """Called with the path of a picture's bytes as they came, and that of its file with a name for people."""
+        self.on_listed: Callable[[], None] | None = None
+        """Called when all of them stand in the manifest."""
 
     def recover(self, files: Mapping[str, Sequence[str]], listed: frozenset[str]) -> None:
         """Says which files pictures of an earlier attempt of this run have, by the paths of the bytes as they came, and
@@ -122,6 +125,7 @@ class Pictures:
         for path, names in files.items():
             self._before.setdefault(path, []).extend(name for name in names if name not in self._known)
             self._known.update(names)
+        self._is_again = True
         self._listed |= listed
 
     @cached_property
@@ -204,7 +208,8 @@ class Pictures:
         """Whether the end was so quick that it needed no thread: everything has its name, and nobody else has the lock
         of the manifest."""
         made = self.store.made
-        if self._shelf.is_slow or self._busy or len(made) > _FEW or any(id(image) not in self._named for image in made):
+        is_unnamed = any(id(image) not in self._named for image in made)
+        if self._shelf.is_slow or self._is_again or self._busy or is_unnamed or len(made) > _FEW:
             return False
         try:
             self.finish_now(waits=False)
@@ -227,8 +232,13 @@ class Pictures:
         ended = made[:]  # what a worker that nobody waits for stores from here on comes behind them
         made[: len(ended)] = sorted(ended, key=lambda image: self._orders.get(id(image), (_LAST, 0)))
         lines = [line for image in made if (line := self._named.get(id(image)))]
+        if self._is_again:  # an attempt that was killed at its end has listed what it made, and noted that nowhere
+            there = self._shelf.lists(self._run)
+            lines = [line for line in lines if line["file"] not in there]
         try:
             odd = self._shelf.list(self._run, lines, waits=waits) if lines else None
+            if self.on_listed is not None:
+                self.on_listed()
         except OSError as error:
             odd = f"the manifest in {self._shelf.describe()} cannot be written: {error.strerror or error}"
         if odd is not None:

@@ -57,6 +57,10 @@ class Shelf(Protocol):
         are known; None where there is none."""
         ...
 
+    def lists(self, run: str) -> Collection[str]:
+        """Which files the manifest lists of a run, as far as that can be read."""
+        ...
+
     def list(self, run: str, lines: Sequence[Mapping[str, Any]], *, waits: bool = True) -> str | None:
         """Adds pictures to the manifest; gives what is odd about that. It `waits` for others that add to it.
 
@@ -121,6 +125,15 @@ class Folder:
             return None
         path = next((path for path in files if _inside(str(path), self._path) not in taken), None)
         return None if path is None else self.found(image, str(path))
+
+    def lists(self, run: str) -> Collection[str]:
+        """Those of all manifests of the folder; none where they cannot be read."""
+        from flowdsl.image.listed import listed
+
+        try:
+            return {str(line.get("file")) for line in listed(self._path) if line.get("run") == run}
+        except (OSError, ValueError):
+            return ()
 
     def list(self, run: str, lines: Sequence[Mapping[str, Any]], *, waits: bool = True) -> str | None:
         """Adds to `manifest.json`, or to a manifest of the run where that is not ours. Where the disk takes neither,

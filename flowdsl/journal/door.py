@@ -21,7 +21,7 @@ from weakref import ref
 
 from flowdsl.engine.effects import ASKED, Asking, Began, Effect, Effects, Recovered
 from flowdsl.errors import ConfigError, RunError, ServiceError, StepError
-from flowdsl.journal.errors import JournalError, held
+from flowdsl.journal.errors import JournalError, held, led_to
 from flowdsl.journal.keeper import Keeper
 from flowdsl.journal.ordering import ORDER, ordering
 from flowdsl.journal.pace import Pace
@@ -74,6 +74,7 @@ class JournalDoor:
         self._taken: dict[tuple[str, bytes], list[Row]] = defaultdict(list)
         self._asked, self._performed = Siblings(), Siblings()
         self._ended: Future[None] | None = None
+        self._lists = False
 
     @property
     def budget(self) -> Budget | None:
@@ -169,6 +170,10 @@ class JournalDoor:
                 lambda db: db.execute("INSERT OR IGNORE INTO names (run, original, file) VALUES (?,?,?)", values)
             )
 
+    def listed(self) -> None:
+        """Its pictures stand in the manifest."""
+        self._lists = True
+
     def end(self, status: str, error: BaseException | None) -> None:
         """Writes down how the run ended, and then lets go of it. What that fails at is told by nobody: the run is over,
         and whoever looks sees one that did not end."""
@@ -181,7 +186,8 @@ class JournalDoor:
         def ended(db: sqlite3.Connection) -> None:
             values = (status, said, time.time(), run)
             db.execute("UPDATE runs SET status = ?, error = ?, ended = ? WHERE id = ?", values)
-            db.execute("UPDATE names SET is_listed = 1 WHERE run = ?", (run,))
+            if self._lists:
+                db.execute("UPDATE names SET is_listed = 1 WHERE run = ?", (run,))
             db.executemany("UPDATE ledger SET is_final = 1 WHERE id = ?", [(each,) for each in final])
 
         try:
@@ -205,7 +211,7 @@ class JournalDoor:
 
     def _final(self, error: BaseException | None) -> list[bytes]:
         """The failures that a run ended with: those of the step whose error it was."""
-        places = {place for _, place, failed in self._failed if _led_to(failed(), error)}
+        places = {place for _, place, failed in self._failed if led_to(failed(), error)}
         return [key for key, place, _ in self._failed if place in places]
 
     def _files(self, shelved: Shelved, names: Mapping[str, Sequence[str]]) -> dict[str, Sequence[str]]:
@@ -388,14 +394,3 @@ class JournalDoor:
 
 
 _KEEP = "INSERT OR REPLACE INTO journal (run, key, place, number, digest, state, result) VALUES (?,?,?,?,?,?,?)"
-
-
-def _led_to(failed: BaseException | None, error: BaseException | None) -> bool:
-    """Whether a failure is the one that a run ended with, or stands behind it."""
-    seen: set[int] = set()
-    while failed is not None and error is not None and id(error) not in seen:
-        if error is failed:
-            return True
-        seen.add(id(error))
-        error = error.__cause__ or error.__context__
-    return False

@@ -106,3 +106,14 @@ def _unopened(folder: Path) -> OSError | None:
 
 NAME = "journal.sqlite"
 """The file of a journal, inside its folder."""
+
+
+def led_to(failed: BaseException | None, error: BaseException | None) -> bool:
+    """Whether a failure is the one that a run ended with, or stands behind it."""
+    seen: set[int] = set()
+    while failed is not None and error is not None and id(error) not in seen:
+        if error is failed:
+            return True
+        seen.add(id(error))
+        error = error.__cause__ or error.__context__
+    return False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import sqlite3
 import threading
 import time
@@ -10,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from random import Random
 from types import SimpleNamespace
+from unittest.mock import patch
 
 import pytest
 from journaled import BOAT, Shop, shop
@@ -113,6 +115,30 @@ def test_a_run_is_resumed_by_one_at_a_time(tmp_path: Path) -> None:
             assert second.runs.find(run).status == "failed"
             assert len(at.flow(BOAT).run(journal=second.resuming(run), run_id=run).images) == 1
         assert at.bought == 1
+
+
+def test_a_run_that_is_killed_when_its_manifest_is_written_and_its_journal_is_not_lists_nothing_twice(
+    tmp_path: Path,
+) -> None:
+    with shop(tmp_path) as at:
+        run = at.run(BOAT + FAIL).result.run
+        change(at, "UPDATE names SET is_listed = 0")
+        with Journal(at.state) as journal:
+            at.flow(BOAT).run(journal=journal.resuming(run), run_id=run)
+        assert at.bought == 1
+    assert len(json.loads((tmp_path / "pictures" / "manifest.json").read_text())["images"]) == 1
+
+
+def test_pictures_that_the_manifest_did_not_take_are_listed_when_the_run_goes_on(tmp_path: Path) -> None:
+    manifest = tmp_path / "pictures" / "manifest.json"
+    with shop(tmp_path) as at:
+        with patch("flowdsl.image.shelf.add_to_manifest", side_effect=OSError(28, "No space left on device")):
+            run = at.run(BOAT + FAIL).result.run
+        assert not manifest.exists()
+        with Journal(at.state) as journal:
+            at.flow(BOAT).run(journal=journal.resuming(run), run_id=run)
+        assert at.bought == 1
+    assert len(json.loads(manifest.read_text())["images"]) == 1
 
 
 def test_who_asks_whether_a_run_goes_on_keeps_nobody_from_taking_it(tmp_path: Path) -> None:

@@ -276,6 +276,12 @@ def test_each_action_of_a_kit_is_a_flow(tmp_path: Path) -> None:
         assert "/flows/print-sign/runs" in httpx.get(f"{gateway.url}/openapi.json").json()["paths"]
 
 
+def test_an_action_is_chosen_by_its_id_before_another_one_that_is_titled_so() -> None:
+    kit = KIT.replace("title: Shop sign", "title: bill")
+    flow = flowdsl.Environment(settings=None).load(flowdsl.Source(kit, "a.ai-kit.yaml"), action="bill")
+    assert (flow.document.id, flow.title) == ("bill", "Handbill")
+
+
 @pytest.mark.parametrize(
     "kit, said",
     [
