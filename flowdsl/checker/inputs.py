@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -45,6 +44,8 @@ def in_python(name: str, schema: Mapping[str, Any], value: Any) -> str | None:
     """How a host gives an input."""
     wants = schema.get("type")
     if value is MISSING:
+        import json  # slow to import, and most flows have no finding
+
         return f"give it, for example `{{{json.dumps(name, ensure_ascii=False)}: …}}`"  # Python, and JSON for a client
     if not isinstance(value, str):
         return None

@@ -25,7 +25,6 @@ RELEASED = """(ledger.state = 'released' AND NOT EXISTS (
     SELECT 1 FROM ledger AS again WHERE again.run = ledger.run AND again.place = ledger.place
     AND again.digest = ledger.digest AND again.number > ledger.number))"""
 """Somebody lets it be sent again, and it was not yet."""
-HELD = """state = CASE WHEN images THEN 'ok' ELSE 'unknown' END,
-    is_final = NOT images AND (is_final OR ended IS NULL)"""
+HELD = "state = iif(images, 'ok', 'unknown'), is_final = NOT images AND (is_final OR ended IS NULL)"
 """What takes that back, of the ledger. What the flow caught stays that, and holds no run: it ended, and did not end the
 run."""
