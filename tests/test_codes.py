@@ -163,6 +163,7 @@ def test_the_severities_are_those_of_the_table() -> None:
     assert {name: found[name] for name in table if found[name] != table[name]} == {}
 
 
+@pytest.mark.long
 def test_no_place_repeats_the_severity_of_the_table() -> None:
     assert [one for one in emitted() if one.spelt and one.severity == CODES[one.code].severity] == []
 

@@ -47,6 +47,7 @@ def went_on(capsys: pytest.CaptureFixture[str]) -> tuple[str, list[dict[str, Any
     return capsys.readouterr().out, [json.loads(line) for line in text.splitlines()]
 
 
+@pytest.mark.long
 def test_requests_under_way_when_results_cannot_be_written_are_not_left_in_doubt(
     place: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -65,6 +66,7 @@ def test_requests_under_way_when_results_cannot_be_written_are_not_left_in_doubt
     assert sorted(line["record"] for line in results) == [*range(RECORDS)]
 
 
+@pytest.mark.long
 def test_a_folder_that_takes_no_more_pictures_stops_the_batch_before_all_are_bought_and_failed(
     place: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

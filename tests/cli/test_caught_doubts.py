@@ -52,6 +52,7 @@ def test_a_batch_tells_of_a_request_in_doubt_that_a_record_went_on_without(run: 
     assert "  in doubt, and caught by the flow: record 0\n" in run("runs", "show", batch["batch"][:20])[1]
 
 
+@pytest.mark.long
 def test_what_the_account_says_sends_it_again_and_the_record_has_its_picture(run: Run) -> None:
     _, _, err = run(*BATCH, *RESET)
     (shown,) = (part for part in err.split("`") if part.startswith("flowdsl runs show "))
@@ -66,6 +67,7 @@ def test_what_the_account_says_sends_it_again_and_the_record_has_its_picture(run
     assert run("resume")[0] == 2
 
 
+@pytest.mark.long
 def test_a_run_tells_of_a_request_in_doubt_that_it_went_on_without(run: Run) -> None:
     code, out, _ = run("run", "card.flow.yaml", "--simulate", "--quiet", *RESET)
     assert code == 0
@@ -76,6 +78,7 @@ def test_a_run_tells_of_a_request_in_doubt_that_it_went_on_without(run: Run) -> 
     assert "0 requests are released: what the flow caught is released one by one" in run("runs", "release", "last")[1]
 
 
+@pytest.mark.long
 def test_without_a_journal_the_run_tells_of_it_too(run: Run) -> None:
     _, out, _ = run("run", "card.flow.yaml", "--simulate", "--quiet", "--no-journal", *RESET)
     assert "warning: 1 request is in doubt, and caught by the flow, which went on: " in out
@@ -88,6 +91,7 @@ TWO = """\
 
 
 @pytest.mark.parametrize(("fault", "said"), [("reset:1", "in doubt: 1. Look at"), ("forbidden:1", "goes on with it")])
+@pytest.mark.long
 def test_what_was_caught_is_told_beside_how_a_run_that_failed_goes_on(fault: str, said: str, run: Run) -> None:
     Path("card.flow.yaml").write_text(TRIED.replace("outputs:", f"{TWO}outputs:"), encoding="utf-8")
     assert run("run", "card.flow.yaml", "--simulate", "--quiet", *RESET, "--fault", f"boat={fault}")[0] == 4
@@ -95,6 +99,7 @@ def test_what_was_caught_is_told_beside_how_a_run_that_failed_goes_on(fault: str
     assert said in out and "in doubt, and caught by the flow, which went on: 1. Look at" in out
 
 
+@pytest.mark.long
 def test_what_was_caught_and_is_released_is_as_before_when_that_is_taken_back(run: Run) -> None:
     run("run", "card.flow.yaml", "--simulate", "--quiet", *RESET)
     before = run("runs", "show", "last")[1]
@@ -104,6 +109,7 @@ def test_what_was_caught_and_is_released_is_as_before_when_that_is_taken_back(ru
     assert run("runs", "show", "last")[1] == before
 
 
+@pytest.mark.long
 def test_the_report_shows_as_in_doubt_what_was_caught(run: Run) -> None:
     run("run", "card.flow.yaml", "--simulate", "--quiet", *RESET)
     assert run("report", "last", "--out", "r.html")[0] == 0

@@ -90,6 +90,7 @@ def test_a_key_given_as_a_plain_input_is_kept_nowhere_and_given_again(
     assert [name for name, text in kept().items() if secret in text] == []
 
 
+@pytest.mark.long
 def test_a_key_given_as_a_stored_value_is_kept_nowhere_and_given_again(run: Run) -> None:
     id = begun(run, "-i", "who=Ada", f"--kv=door={KEY}")
     assert [name for name, text in kept().items() if KEY in text] == []
@@ -99,6 +100,7 @@ def test_a_key_given_as_a_stored_value_is_kept_nowhere_and_given_again(run: Run)
     assert run("runs", "list")[1].splitlines()[1].split()[2] == "1"
 
 
+@pytest.mark.long
 def test_an_input_of_a_file_is_read_again_there(run: Run) -> None:
     Path("who.flow.yaml").write_text(KEY, encoding="utf-8")
     id = begun(run, "-i", "who=@who.flow.yaml")
@@ -106,6 +108,7 @@ def test_an_input_of_a_file_is_read_again_there(run: Run) -> None:
     assert run("resume", id, "--quiet")[0] == 4
 
 
+@pytest.mark.long
 def test_a_short_pin_is_not_kept_in_the_arguments_of_a_run(run: Run) -> None:
     Path("card.flow.yaml").write_text(FLOW.replace("{type: string}", "{type: string, writeOnly: true}"))
     id = begun(run, "-i", "who=8191")
@@ -113,6 +116,7 @@ def test_a_short_pin_is_not_kept_in_the_arguments_of_a_run(run: Run) -> None:
     assert "who=***" in run("runs", "export", id)[1]
 
 
+@pytest.mark.long
 def test_a_key_in_the_prompt_of_one_picture_is_kept_nowhere(run: Run) -> None:
     code, _ = run("image", f"A door with {KEY} on it", "--simulate", "--max-usd", "0.001", "--metadata", "full")
     assert code == 4
@@ -121,12 +125,14 @@ def test_a_key_in_the_prompt_of_one_picture_is_kept_nowhere(run: Run) -> None:
     assert [name for name, text in kept().items() if KEY in text] == []
 
 
+@pytest.mark.long
 def test_a_key_in_a_flow_is_in_no_manifest(run: Run) -> None:
     Path("card.flow.yaml").write_text(FLOW.replace("A card for", f"A card {KEY} for"), encoding="utf-8")
     begun(run, "-i", "who=Ada")
     assert [name for name, text in kept().items() if KEY in text] == []
 
 
+@pytest.mark.long
 def test_a_key_in_a_record_is_in_no_dead_letter(run: Run) -> None:
     Path("a.csv").write_text(f"who,code\nAda,{KEY}\n{KEY},1\n", encoding="utf-8")
     code, text = run("batch", "card.flow.yaml", "--simulate", "--over", "a.csv", "--out", "cards", "--metadata", "full")
@@ -139,6 +145,7 @@ def test_a_key_in_a_record_is_in_no_dead_letter(run: Run) -> None:
     assert [name for name, text in kept().items() if KEY in text] == []
 
 
+@pytest.mark.long
 def test_a_key_that_does_not_fit_its_input_is_in_no_message(run: Run) -> None:
     text = FLOW.replace("{type: string}", "{type: string, maxLength: 5}\n  many: {type: integer, default: 1}")
     Path("card.flow.yaml").write_text(text, encoding="utf-8")
@@ -152,6 +159,7 @@ def test_a_key_that_does_not_fit_its_input_is_in_no_message(run: Run) -> None:
 
 
 @pytest.mark.parametrize("who", ["a basic 1024x1024 poster", "key lime pie", "token of love", "sk8-park"])
+@pytest.mark.long
 def test_ordinary_words_are_kept_as_they_are(run: Run, who: str) -> None:
     begun(run, "-i", f"who={who}")
     assert f"A card for {who}" in Path("out/manifest.json").read_text(encoding="utf-8")

@@ -49,6 +49,7 @@ def test_a_record_is_named_by_the_listed_id_of_its_batch_and_its_number(run: Cal
     assert (code, "has no run " in err) == (2, True)
 
 
+@pytest.mark.long
 def test_the_release_that_a_record_shows_is_of_that_record_alone(run: Called) -> None:
     _, out, _ = run("runs", "show", "last.0")
     (release,) = (line.split("    ")[0] for line in out.splitlines() if line.startswith("  flowdsl runs "))
@@ -57,17 +58,20 @@ def test_the_release_that_a_record_shows_is_of_that_record_alone(run: Called) ->
     assert run("resume", "--quiet")[1].startswith("2 records done, 1 in doubt, ")
 
 
+@pytest.mark.long
 def test_a_record_is_not_given_up_by_itself_as_its_batch_would_send_it_again(run: Called) -> None:
     code, out, err = run("runs", "cancel", "last.0")
     assert (code, out) == (2, "")
     assert f"is a record of a batch: `flowdsl runs cancel {short(run)}` gives the whole batch up" in err
 
 
+@pytest.mark.long
 def test_a_record_is_resumed_with_its_batch_and_no_host_is_said_to_have_made_it(run: Called) -> None:
     code, _, err = run("resume", "last.0")
     assert (code, f"`flowdsl resume {short(run)}` goes on with the batch" in err, "host" in err) == (2, True, False)
 
 
+@pytest.mark.long
 def test_a_batch_that_was_released_is_held_again(run: Called) -> None:
     assert run("runs", "release", "last")[1].startswith("2 released: ")
     assert run("runs", "hold", "last")[1] == "2 held: what is held is not sent again\n"
@@ -75,6 +79,7 @@ def test_a_batch_that_was_released_is_held_again(run: Called) -> None:
     assert run("resume", "--quiet")[1].startswith("1 record done, 2 in doubt, ")
 
 
+@pytest.mark.long
 def test_a_batch_that_is_done_is_not_given_up(run: Called) -> None:
     assert run("resume", "--resend", "--quiet")[0] == 0
     code, out, err = run("runs", "cancel", "last")

@@ -89,6 +89,7 @@ def test_what_the_check_lets_pass_the_vendor_accepts(form: str, model: str, opti
         validated(body, rules, vendor="azure" if "azure" in form else "openai", asked_model=model)
 
 
+@pytest.mark.long
 def test_the_cases_above_are_of_both_kinds() -> None:
     if not any(counted.values()):  # in another process than the test above
         test_what_the_check_lets_pass_the_vendor_accepts()

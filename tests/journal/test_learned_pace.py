@@ -100,6 +100,7 @@ def run(folder: Path, url: str, count: int, retries: int) -> None:
         environment.load(text).run(journal=journal)
 
 
+@pytest.mark.long
 def test_a_service_that_said_what_it_allows_refuses_nothing_from_then_on(tmp_path: Path) -> None:
     bucket = Bucket(most=4, gap_s=0.2, more=5)
     with served(bucket) as url:

@@ -326,6 +326,7 @@ def test_what_a_plugin_assigns_is_known_and_what_it_does_not_is_not() -> None:
     assert codes(flow.replace("flowContext.half", "flowContext.the")) == [("undefined-variable", 8)]
 
 
+@pytest.mark.long
 def test_the_command_line_finds_the_steps_by_their_entry_point(tmp_path: Path) -> None:
     path = tmp_path / "each.flow.yaml"
     path.write_text(EACH + "- step: STOP\n", encoding="utf-8")

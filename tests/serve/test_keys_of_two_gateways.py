@@ -82,6 +82,7 @@ def test_a_key_that_another_process_works_on_for_long_is_waited_for(tmp_path: Pa
         assert (first.request_count, spare.request_count) == (1, 1)
 
 
+@pytest.mark.long
 def test_a_run_of_another_process_is_found_and_ended_by_its_address(tmp_path: Path) -> None:
     with (
         Simulator(plain=True, key="sk-a") as first,
@@ -114,6 +115,7 @@ def test_a_key_is_for_one_request_also_where_two_are_asked_at_the_same_time(tmp_
         assert sorted(found) == [200, 422] and first.request_count + spare.request_count == 1
 
 
+@pytest.mark.long
 def test_a_run_that_waits_for_another_process_with_its_key_is_cancelled_in_both(tmp_path: Path) -> None:
     headers = {"Prefer": "respond-async", "Idempotency-Key": "both"}
     with Simulator(plain=True, key="sk-a") as service, two(tmp_path, service, service) as (here, there):
@@ -123,6 +125,7 @@ def test_a_run_that_waits_for_another_process_with_its_key_is_cancelled_in_both(
         assert httpx.get(f"{here.url}{where}").json()["status"] == "cancelled"
 
 
+@pytest.mark.long
 def test_a_cancellation_whose_process_was_killed_does_not_end_the_next_run_of_its_key(tmp_path: Path) -> None:
     headers = {"Prefer": "respond-async", "Idempotency-Key": "left"}
     with Simulator(plain=True, key="sk-a") as service, two(tmp_path, service, service) as (here, _):

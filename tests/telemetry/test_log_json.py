@@ -52,6 +52,7 @@ def test_each_event_is_a_line_with_its_time_level_run_and_place(place: Path) -> 
     assert (asked["level"], asked["outcome"], asked["step"]) == ("info", "done", "OPENAI_IMAGE_GENERATION")
 
 
+@pytest.mark.long
 def test_prompts_and_values_stand_in_it_only_when_asked_for(place: Path) -> None:
     assert run("--log-json", "run.log", "-i", "who=Grandmother") == 0
     text = (place / "run.log").read_text()
@@ -61,6 +62,7 @@ def test_prompts_and_values_stand_in_it_only_when_asked_for(place: Path) -> None
     assert "Grandmother" in (place / "whole.log").read_text()
 
 
+@pytest.mark.long
 def test_no_secret_stands_in_it_even_when_all_is_asked_for(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NAME", SECRET)
     text = "- {step: EMIT_EVENT, name: a, payload: \"{{ secret('NAME') }}\"}\n"
@@ -75,6 +77,7 @@ def test_no_secret_stands_in_it_even_when_all_is_asked_for(place: Path, monkeypa
     assert found[-1]["level"] == "error"
 
 
+@pytest.mark.long
 def test_a_second_run_adds_to_the_file_and_each_record_of_a_batch_is_a_line(place: Path) -> None:
     assert run("--log-json", "run.log") == 0
     before = len(lines(place / "run.log"))
@@ -89,6 +92,7 @@ def test_a_second_run_adds_to_the_file_and_each_record_of_a_batch_is_a_line(plac
     assert "Ada" not in (place / "run.log").read_text()
 
 
+@pytest.mark.long
 def test_a_dash_is_stderr_and_stdout_stays_what_it_was(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run("--log-json", "-", "--json") == 0
     printed = capsys.readouterr()
@@ -96,6 +100,7 @@ def test_a_dash_is_stderr_and_stdout_stays_what_it_was(place: Path, capsys: pyte
     assert json.loads(printed.err.splitlines()[-1])["event"] == "FlowFinished"
 
 
+@pytest.mark.long
 def test_half_a_character_is_written_as_json_has_it_and_ends_no_run(place: Path) -> None:
     text = 'inputs: {who: {type: string}}\nflow: [{step: EMIT_EVENT, name: a, payload: "{{ inputs.who }}"}]\n'
     (place / "walrus.flow.yaml").write_text(text)
@@ -112,6 +117,7 @@ def test_half_a_character_is_written_as_json_has_it_and_ends_no_run(place: Path)
         (["--log-content"], "give a file with `--log-json FILE`"),
     ],
 )
+@pytest.mark.long
 def test_what_cannot_be_written_is_told_before_anything_is_sent(
     options: list[str], said: str, place: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -120,12 +126,14 @@ def test_what_cannot_be_written_is_told_before_anything_is_sent(
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="there is no /dev/full")  # noqa: PTH110
+@pytest.mark.long
 def test_a_log_that_takes_no_more_ends_no_run_and_is_told(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run("--log-json", "/dev/full") == 0
     assert "warning: lines are missing in /dev/full: No space left on device" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("file", ["walrus.flow.yaml", "who.csv", "who.jsonl", "a.png"])
+@pytest.mark.long
 def test_a_file_that_is_no_log_stays_as_it_is_and_nothing_is_sent(
     file: str, place: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -142,6 +150,7 @@ def test_a_file_that_is_no_log_stays_as_it_is_and_nothing_is_sent(
     assert [path.name for path in place.rglob("*.png")] == ["a.png"]
 
 
+@pytest.mark.long
 def test_an_empty_log_as_one_that_was_rotated_takes_lines(place: Path) -> None:
     (place / "run.log").touch()
     assert run("--log-json", "run.log") == 0
@@ -149,6 +158,7 @@ def test_an_empty_log_as_one_that_was_rotated_takes_lines(place: Path) -> None:
 
 
 @pytest.mark.parametrize("file", ["results.jsonl", "failed.jsonl", "manifest.json"])
+@pytest.mark.long
 def test_a_log_is_not_mixed_with_the_results_of_its_batch(
     file: str, place: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

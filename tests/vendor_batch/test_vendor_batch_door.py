@@ -97,6 +97,7 @@ def test_two_hundred_records_wait_for_one_batch_each_with_its_own_picture(sim: S
     assert len([each for each in sim.requests if (each.method, each.path) == ("POST", "/v1/batches")]) == 1
 
 
+@pytest.mark.long
 def test_requests_beyond_a_limit_of_a_file_go_into_several_batches(sim: Simulator, tmp_path: Path) -> None:
     flow = flow_of(sim, tmp_path / "images")
     results_of(asyncio.run(all_of(flow, door_of(tmp_path, limits=Limits(requests=4), gather_s=2), 10)))
@@ -130,6 +131,7 @@ def test_one_that_is_refused_fails_alone(sim: Simulator, tmp_path: Path) -> None
     assert len(bought(sim)) == 5
 
 
+@pytest.mark.long
 def test_what_expires_goes_into_the_next_batch_and_not_for_ever(sim: Simulator, tmp_path: Path) -> None:
     sim.faults.add("batch_expired")
     results_of(asyncio.run(all_of(flow_of(sim, tmp_path / "images"), door_of(tmp_path), 8)))
@@ -142,6 +144,7 @@ def test_what_expires_goes_into_the_next_batch_and_not_for_ever(sim: Simulator, 
     assert "3 batches: too many requests" in found[1].message
 
 
+@pytest.mark.long
 def test_a_door_that_comes_later_goes_on_with_what_the_vendor_has(tmp_path: Path) -> None:
     journal = MemoryBatchJournal("mine")
 
@@ -190,6 +193,7 @@ def test_a_key_that_is_wrong_ends_every_run_at_once(sim: Simulator, tmp_path: Pa
     assert not list((tmp_path / "parts" / "mine").iterdir())
 
 
+@pytest.mark.long
 def test_a_run_with_a_journal_asks_the_batch_for_what_is_in_doubt(tmp_path: Path) -> None:
     async def first(flow: Flow, journal: Journal) -> None:
         kept = journal.vendor_batch("mine")
