@@ -104,7 +104,7 @@ def _serve(options: Namespace, stack: ExitStack) -> int:
             server = Tools(flows, shared).server
             try:
                 await until_terminated(server.run(reads, writes, server.create_initialization_options()))
-            except (Terminated, asyncio.CancelledError) as stop:
+            except (Terminated, KeyboardInterrupt, asyncio.CancelledError) as stop:
                 _end(journal, 128 + (stop.signal if isinstance(stop, Terminated) else signal.SIGINT))
 
     sys.stderr.write(f"flowdsl: {len(flows)} tool{'' if len(flows) == 1 else 's'}: {', '.join(flows)}\n")
