@@ -114,7 +114,7 @@ def _why_no_agents(parts: Parts) -> str:
     if not parts.flows:
         return "the gateway serves no flows, which `flows` below `[serve]` names"
     if parts.is_worker:
-        return "their sessions are of one process, and the gateway has several: one without `--workers` serves them"
+        return "their sessions are of one process, and the gateway has several: one without workers serves them"
     return "the gateway needs the package mcp: pip install 'flowdsl[mcp]'"
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 
 NO_TLS = (
-    "a gateway speaks plain HTTP: TLS ends in a proxy in front of it, which has the certificate; write "
-    "`--proxy-headers`, and the proxy's address as `public_url` below `[serve]`"
+    "a gateway speaks plain HTTP: TLS ends in a proxy in front of it, which has the certificate; start "
+    "`flowdsl serve --proxy-headers`, and write the proxy's address as `public_url` below `[serve]`"
 )
 _CERTIFICATE = re.compile(r"(?:ssl|tls|https|cert|pem|private[-_]?key|key[-_]?file)", re.IGNORECASE)
 
