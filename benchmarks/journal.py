@@ -12,8 +12,6 @@ import asyncio
 import base64
 import itertools
 import json
-import subprocess
-import sys
 import tempfile
 import textwrap
 import time
@@ -26,6 +24,7 @@ from urllib.parse import urlsplit
 import httpx
 
 import flowdsl
+from benchmarks.picture_service import service
 from benchmarks.table import Row, show
 from flowdsl import Environment, Limits, Storage
 from flowdsl.journal.day_budget import DayBudget, Most
@@ -35,6 +34,7 @@ CASES = ((1.0, 2000, 100), (0.05, 2000, 100), (0.05, 100, 1))
 """Seconds of a response, requests, and how many of them are sent at once."""
 AIMS = {(1.0, 100): "at least 0.95", (0.05, 100): "at least 0.5"}
 REPEATS = 2
+PICTURE_BYTES = 1_000
 STEP = """\
 - step: OPENAI_IMAGE_GENERATION
   model: gpt-image-2
@@ -56,31 +56,6 @@ flow:
 {STEP.format(number="inputs.i")}"""
 
 
-async def serve(delay_s: float) -> None:
-    """Serve until killed; the port is printed."""
-    served = 0
-
-    async def respond(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        nonlocal served
-        try:
-            while True:
-                head = (await reader.readuntil(b"\r\n\r\n")).lower().split(b"\r\n")
-                await reader.readexactly(next(int(line[15:]) for line in head if line.startswith(b"content-length:")))
-                await asyncio.sleep(delay_s)
-                served += 1
-                comment = b"\x21\xfe\x08%08d\0" % served
-                picture = b"GIF89a\x01\0\x01\0\0\0\0" + comment + b"\x2c\0\0\0\0\x01\0\x01\0\0\x02\x02L\x01\0;"
-                body = json.dumps({"data": [{"b64_json": base64.b64encode(picture).decode()}]}).encode()
-                writer.write(b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n")
-                writer.write(b"content-length: %d\r\n\r\n%b" % (len(body), body))
-        except (asyncio.IncompleteReadError, ConnectionError):
-            writer.close()
-
-    server = await asyncio.start_server(respond, "127.0.0.1", 0, backlog=256)
-    print(server.sockets[0].getsockname()[1], flush=True)
-    await server.serve_forever()
-
-
 def loop(url: str, count: int, at_once: int, folder: Path) -> float:
     """The seconds of a loop of asyncio: so many connections, each of which sends the next request by hand and writes
     the picture to a file. Nothing in Python is much faster."""
@@ -97,7 +72,7 @@ def loop(url: str, count: int, at_once: int, folder: Path) -> float:
             length = int(head.rpartition(b"content-length: ")[2].split(b"\r\n")[0])
             response = json.loads(await reader.readexactly(length))
             picture = base64.b64decode(response["data"][0]["b64_json"])
-            await asyncio.to_thread((folder / f"{number}.gif").write_bytes, picture)
+            await asyncio.to_thread((folder / f"{number}.png").write_bytes, picture)
         writer.close()
 
     async def all_of_them() -> None:
@@ -117,7 +92,7 @@ def httpx_loop(url: str, count: int, at_once: int, folder: Path) -> float:
             prompt = {"model": "gpt-image-2", "prompt": f"lighthouse {number}", "size": "1024x1024", "quality": "low"}
             response = await client.post(f"{url}/images/generations", json=prompt)
             picture = base64.b64decode(response.json()["data"][0]["b64_json"])
-            await asyncio.to_thread((folder / f"{number}.gif").write_bytes, picture)
+            await asyncio.to_thread((folder / f"{number}.png").write_bytes, picture)
 
     async def all_of_them() -> None:
         limits, key = httpx.Limits(max_connections=at_once), {"authorization": "Bearer k"}
@@ -191,25 +166,16 @@ def main() -> None:
 
         for delay_s, count, at_once in CASES:
             case = count, at_once
-            code = f"import asyncio, benchmarks.journal as b; asyncio.run(b.serve({delay_s}))"
-            with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as server:
-                assert server.stdout is not None
-                url = f"http://127.0.0.1:{int(server.stdout.readline())}/v1"
+            with service(PICTURE_BYTES, delay_s) as address:
+                url = f"{address}/v1"
                 run(url, 2 * at_once, at_once, folder(), journaled=True)
                 rounds = [[measure(url, *case, folder()) for measure in KINDS.values()] for _ in range(REPEATS)]
-                server.kill()
             best = dict(zip(KINDS, (min(times) for times in zip(*rounds, strict=True)), strict=True))
             figures = tuple(f"{count / seconds:.1f}" for seconds in best.values())
             by_hand, usual = (" and ".join(f"{best[peer] / best[kind]:.2f}" for kind in OURS) for peer in PEERS)
             ratio = f"{by_hand} of the loop by hand, {usual} of that with httpx"
-            rows.append(
-                Row(
-                    f"responses after {delay_s:g} s, {at_once} at once",
-                    figures,
-                    ratio,
-                    AIMS.get((delay_s, at_once), ""),
-                )
-            )
+            name = f"responses after {delay_s:g} s, {at_once} at once"
+            rows.append(Row(name, figures, ratio, AIMS.get((delay_s, at_once), "")))
     show("Paid requests a second", tuple(KINDS), rows)
 
 

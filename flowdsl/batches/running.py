@@ -265,7 +265,7 @@ class _Work:
                 status = "stopped"
             elif isinstance(error, RequestHeld):
                 status = "held"
-            elif self._journal is not None and await self._waits(run, error):
+            elif await self._waits(run, error):
                 status = "waiting"
             elif error.code == _FULL:
                 self._stop()

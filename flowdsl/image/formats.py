@@ -78,10 +78,6 @@ def image_size(mime: str, head: bytes) -> ImageSize | None:
     return size if size is not None and size.width > 0 and size.height > 0 else None
 
 
-ENDING = frozenset(("image/png", "image/jpeg", "image/webp"))
-"""Of these `is_cut` can say whether the end is missing."""
-
-
 def is_cut(mime: str, file: BinaryIO) -> bool:
     """Whether the end of a PNG, JPEG or WebP file is missing; only a little in front of its end is looked at.
 

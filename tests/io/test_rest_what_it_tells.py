@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import threading
+from base64 import b64encode
 from typing import Any
 
 import pytest
@@ -90,3 +91,15 @@ def test_a_login_of_a_redirect_is_in_no_error(host: Any) -> None:
         ]
         error = failure(host, f"- step: REST\n  url: {web.url}\n")
     assert "ada" not in f"{error} {error.to_dict()}"
+
+
+def test_a_login_that_a_redirect_names_goes_to_where_it_leads(host: Any) -> None:
+    with Web() as web:
+        place = web.url.removeprefix("http://")
+        web.responses = [
+            response(b"", "302 Found", f"location: http://ada:se%20cret@{place}/next\r\n"),
+            response(b"{}"),
+        ]
+        host(f"- step: REST\n  url: {web.url}\n")
+    first, second = (seen.headers.get("authorization") for seen in web.seen)
+    assert (first, second) == (None, "Basic " + b64encode(b"ada:se cret").decode())

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ssl
+from base64 import b64encode
 from collections.abc import AsyncIterable, AsyncIterator
 from functools import lru_cache
 from http.cookiejar import DefaultCookiePolicy
@@ -246,6 +247,8 @@ def _built(request: HttpRequest, extensions: dict[str, Any]) -> httpx.Request:
     arguments = request.arguments()
     names = {name.lower() for name, _ in arguments["headers"]}
     headers = [*(usual for usual in _USUAL if usual[0] not in names), *arguments["headers"]]
+    if url.userinfo and b"authorization" not in names:  # of an address that a server has sent somebody on to
+        headers.append((b"authorization", b"Basic " + b64encode(f"{url.username}:{url.password}".encode())))
     return httpx.Request(**{**arguments, "url": url, "headers": headers}, extensions=extensions)
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from flowdsl.errors import ServiceError
-from flowdsl.image.formats import ENDING, is_cut
+from flowdsl.image.formats import is_cut
 from flowdsl.image.image import Image
 from flowdsl.image.origin import Origin
 from flowdsl.image.store import ImageStore
@@ -80,8 +80,6 @@ def unexpected(request: ImageRequest, images: Iterable[Image]) -> Iterator[str]:
 def incomplete(images: Iterable[Image]) -> Iterator[str]:
     """Which pictures came without the end of their file. They are kept: much of one can be seen."""
     for image in images:
-        if image.mime not in ENDING:
-            continue
         with Path(image.original).open("rb") as file:
             if is_cut(image.mime, file):
                 yield f"{Path(image.path).name} is incomplete: the end of the file did not come"
