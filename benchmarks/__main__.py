@@ -9,7 +9,7 @@ import subprocess
 import sys
 from importlib import import_module
 
-NAMES = ("steps", "validate", "dataflow", "templates", "images", "first_byte", "journal", "report", "gateway")
+NAMES = ("steps", "validate", "dataflow", "templates", "images", "first_byte", "journal", "batch", "report", "gateway")
 
 
 def main() -> None:
