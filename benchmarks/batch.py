@@ -15,7 +15,7 @@ import time
 from pathlib import Path
 from statistics import median
 
-from benchmarks.picture_service import made_by, service
+from benchmarks.picture_service import KEY, made_by, service
 from benchmarks.table import Row, show
 
 RECORDS = int(os.environ.get("FLOWDSL_RECORDS", "20000"))
@@ -37,7 +37,7 @@ def main() -> None:
     """Prints a line for each tenth, as the batch comes to its end."""
     with tempfile.TemporaryDirectory(prefix="flowdsl-batch-") as root, service(1000, 0.02) as url:
         folder = Path(root)
-        settings = f"[services.OPENAI_IMAGE_GENERATION]\nendpoint = '{url}/v1'\napiKey = 'k'\n"
+        settings = f"[services.OPENAI_IMAGE_GENERATION]\nendpoint = '{url}/v1'\napiKey = '{KEY}'\n"
         (folder / "flowdsl.toml").write_text(settings)
         (folder / "postcard.flow.yaml").write_text(FLOW)
         with (folder / "names.jsonl").open("w") as file:

@@ -24,7 +24,7 @@ from urllib.parse import urlsplit
 import httpx
 
 import flowdsl
-from benchmarks.picture_service import service
+from benchmarks.picture_service import KEY, service
 from benchmarks.table import Row, show
 from flowdsl import Environment, Limits, Storage
 from flowdsl.journal.day_budget import DayBudget, Most
@@ -146,7 +146,7 @@ KINDS: Mapping[str, Callable[[str, int, int, Path], float]] = {
 
 def _environment(url: str, folder: Path, limits: Mapping[str, int]) -> Environment:
     return Environment(
-        services={"OPENAI_IMAGE_GENERATION": {"endpoint": url, "apiKey": "k", **limits}},
+        services={"OPENAI_IMAGE_GENERATION": {"endpoint": url, "apiKey": KEY, **limits}},
         storage=Storage(images=f"{folder}/pictures"),
         limits=Limits(private_addresses=True),
     )

@@ -13,6 +13,9 @@ from urllib.request import urlopen
 
 from benchmarks.images import SERIAL, chunk
 
+KEY = f"sk-proj-{'0aB-' * 39}"
+"""As long as one of OpenAI's: what is written is searched for it."""
+
 
 def pieces(size: int) -> list[bytes]:
     """The response with a picture of so many bytes, cut where a serial number makes each picture a new one."""

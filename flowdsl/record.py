@@ -54,6 +54,9 @@ class Unchanging:
             object.__setattr__(self, name, value)
 
 
+_NOTHING: dict[str, Any] = {}
+
+
 class _Signature:
     """The signature of a class of records, for `help` and for whoever asks: made when somebody does."""
 
@@ -83,12 +86,14 @@ class Record(Unchanging):
         cls._defaults = {name: vars(cls)[name] for name in cls._fields if name in vars(cls)}
 
     def __init__(self, *values: Any, **named: Any) -> None:
-        cls = type(self)
-        placed = dict(zip(cls._fields, values, strict=False))
-        fields = {**cls._defaults, **placed, **named}
+        cls, fields = type(self), self.__dict__
+        fields.update(cls._defaults)
+        placed = dict(zip(cls._fields, values, strict=False)) if values else _NOTHING
+        if values:
+            fields.update(placed)
+        fields.update(named)
         if len(values) > len(placed) or len(fields) != len(cls._fields) or not placed.keys().isdisjoint(named):
             raise TypeError(f"{cls.__name__} takes {cls.__signature__}")
-        self.__dict__.update(fields)
 
     def _asdict(self) -> dict[str, Any]:
         """The fields by name, in their order."""

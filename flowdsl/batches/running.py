@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 
 CONCURRENCY = 8
 """So many records are worked on at once, unless somebody says otherwise."""
+APART_S, ALL_S = 0.003, 0.3
+"""So much later than the one before begins each of the first records, and within so long all of them: requests that are
+sent together come back together, and would be in each other's way to the end of the batch."""
 _SPENT = frozenset({"budget-spent", "too-many-requests"})
 _FULL = "image-unwritable"
 """A folder takes no more pictures: somebody makes room before more are bought."""
@@ -203,7 +206,8 @@ class _Work:
     async def outcomes(self, concurrency: int) -> AsyncGenerator[Outcome, None]:
         """The outcomes, as they come. No more records are begun than somebody takes outcomes."""
         queue: asyncio.Queue[Outcome | None] = asyncio.Queue(concurrency)
-        workers = [asyncio.create_task(self._worker(queue)) for _ in range(concurrency)]
+        apart_s = min(APART_S, ALL_S / concurrency)
+        workers = [asyncio.create_task(self._worker(queue, number * apart_s)) for number in range(concurrency)]
         left = concurrency
         try:
             while left:
@@ -219,8 +223,10 @@ class _Work:
                 worker.cancel()
             await asyncio.gather(*workers, return_exceptions=True)
 
-    async def _worker(self, queue: asyncio.Queue[Outcome | None]) -> None:
+    async def _worker(self, queue: asyncio.Queue[Outcome | None], after_s: float) -> None:
         try:
+            if after_s:
+                await asyncio.sleep(after_s)
             while not self._stop.is_asked:
                 taken = next(self._records, None)
                 if taken is None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from flowdsl.document.root_keys import ERROR
@@ -199,20 +200,23 @@ async def execute(frame: Frame) -> dict[str, Any]:
     """
     if frame.run.effects is None:
         return await _executed(frame)
-    token = GENERATOR.set(_generator(frame.run, frame.run.effects))
+    token = GENERATOR.set(partial(_generator, frame.run, frame.run.effects, []))
     try:
         return await _executed(frame)
     finally:
         GENERATOR.reset(token)
 
 
-def _generator(run: Run, effects: Effects) -> Random:
-    """Where the templates of a run draw lots: a recording of the run can give the same lots again."""
+def _generator(run: Run, effects: Effects, made: list[Random]) -> Random:
+    """Where the templates of a run draw lots, made with the first: a recording of the run can give the same again."""
+    if made:
+        return made[0]
     from random import Random
 
     place: dict[str, Any] = {"run": run.id, "invocation": run.root, "store": run.store}
     effect = Effect(key="random", request=None, emit=lambda emission: None, hide=run.secrets.hide_in, **place)
-    return Random(effects.perform_now(effect, lambda: int.from_bytes(os.urandom(6))))
+    made.append(Random(effects.perform_now(effect, lambda: int.from_bytes(os.urandom(6)))))
+    return made[0]
 
 
 async def _executed(frame: Frame) -> dict[str, Any]:

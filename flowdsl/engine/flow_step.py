@@ -81,9 +81,10 @@ class FlowStep(RunningStep):
             if not run.looked_ahead:
                 from flowdsl.engine.look_ahead import look_ahead
 
-                look_ahead(run, self._frame, self._bound.step)
+                self._service = look_ahead(run, self._frame, self._bound.step)
                 run.looked_ahead = True  # and not before: a TRY may catch what it found, and pay for something else
-            self._service = run.service(self._bound.step, self.options)
+            if self._service is None:
+                self._service = run.service(self._bound.step, self.options)
         return self._service
 
     @property

@@ -3,6 +3,7 @@ the secrets that they read. What only some runs come to (a branch, a `catch`, wh
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from copy import copy
@@ -22,16 +23,18 @@ if TYPE_CHECKING:
     from flowdsl.document.document import Document, Module, StepNode
     from flowdsl.engine.frame import Frame
     from flowdsl.engine.state import Run
+    from flowdsl.step.service import Service
     from flowdsl.syntax.node import Node
 
 _ALONE: Final = re.compile(r"\{\{-?\s*secret\(\s*(?:'([^'\\]+)'|\"([^\"\\]+)\")\s*\)\s*(?:\|[^}|]*)?-?\}\}")
 """A secret that is read whenever the text is: nothing decides whether it is."""
+_MOST_REQUIRED: Final = 1000
 
 
-def look_ahead(run: Run, frame: Frame, paid: StepNode) -> None:
+def look_ahead(run: Run, frame: Frame, paid: StepNode) -> Service | None:
     """Looks up the services and secrets of every step that the run surely comes to, and the options of those behind the
-    one that will be paid. What is wrong stays so: another step that would be paid, of a `catch` for one, is told the
-    same.
+    one that will be paid; gives the service entry of that one, unless its options decide it. What is wrong stays so:
+    another step that would be paid, of a `catch` for one, is told the same.
 
     Raises:
         ConfigError: a service is not configured, an option breaks a rule.
@@ -40,23 +43,22 @@ def look_ahead(run: Run, frame: Frame, paid: StepNode) -> None:
     """
     if run.foreseen is None:
         try:
-            _look(run, frame, paid)
-            return
+            return _look(run, frame, paid)
         except RunError as error:
             around(error).settle()
             run.foreseen = copy(error)
     raise copy(run.foreseen)
 
 
-def _look(run: Run, frame: Frame, paid: StepNode) -> None:
-    required: set[int] = set()
+def _look(run: Run, frame: Frame, paid: StepNode) -> Service | None:
+    required: dict[int, Service | None] = {}
 
     def require(step: StepNode) -> None:
         if id(step) in required:
             return
-        required.add(id(step))
+        required[id(step)] = None
         try:
-            _require(run, step)
+            required[id(step)] = _require(run, step)
         except RunError as error:
             error.step, error.path, error.span = step.spec.name, step.path, error.span or step.name_node.span
             raise
@@ -65,6 +67,7 @@ def _look(run: Run, frame: Frame, paid: StepNode) -> None:
     for step in (*_surely(document, document.steps), *_misspelt_services(run)):
         require(step)
     Foreseen(run, frame, require).check(paid)
+    return None if paid.spec.holds_settings else required.get(id(paid))
 
 
 def _misspelt_services(run: Run) -> Iterator[StepNode]:
@@ -78,16 +81,32 @@ def _misspelt_services(run: Run) -> Iterator[StepNode]:
             yield step
 
 
-def _require(run: Run, step: StepNode) -> None:
+def _require(run: Run, step: StepNode) -> Service | None:
+    service = None
     if step.spec.service is not None:
         given = {name: node.plain() for name, node in step.keys.items() if is_constant(node)}
         service = run.service(step, _unknown_else(given, step))
-        run.program.step_class(step.spec.name).require(service, given)
+        _require_service(run, step, service, given)
     for name, node in step.keys.items():
         key = step.spec.keys.get(name)
         for text in () if key is not None and key.verbatim else _texts(node):
             for found in _ALONE.finditer(text):
                 run.secrets.secret(found[1] or found[2])
+    return service
+
+
+def _require_service(run: Run, step: StepNode, service: Service, given: Mapping[str, Any]) -> None:
+    """Looks whether a step can do with its service entry, once for equal entries: runs of a batch have the same. Files
+    may change meanwhile, so those of certificates are looked at each time."""
+    known = id(step), hashlib.sha256(service.fingerprint.encode("utf-8", "surrogatepass")).digest()
+    if known in run.program.required:
+        return
+    run.program.step_class(step.spec.name).require(service, given)
+    if service.get("caPem") or service.get("clientPem"):
+        return
+    if len(run.program.required) >= _MOST_REQUIRED:
+        run.program.required.clear()
+    run.program.required.add(known)
 
 
 def _unknown_else(given: Mapping[str, Any], step: StepNode) -> Mapping[str, Any]:

@@ -40,6 +40,7 @@ class Program:
     `compile` makes the steps of a reusable flow, and is asked on the flow's first call. `step_class` gives the class
     of a step by its name, `option` the resolver of an option of a step. `filters` are the host's. `marks` is whether
     its templates keep the marks of secrets, `writes_files` whether one of the steps writes into the output folder.
+    `required` are digests of steps with the service entries that they were found to do with.
     """
 
     __slots__ = (
@@ -52,6 +53,7 @@ class Program:
         "on_error",
         "option",
         "outputs",
+        "required",
         "step_class",
         "steps",
         "writes_files",
@@ -76,6 +78,7 @@ class Program:
         self.steps = steps
         self.on_error = on_error
         self.writes_files = writes_files
+        self.required: set[tuple[int, bytes]] = set()
         self.outputs = outputs
         self._namespaces = namespaces
         self._compile = compile

@@ -12,6 +12,8 @@ from threading import RLock
 
 from flowdsl.secrets.plain import BEGINNING, HIDDEN, REVEALING
 
+_SHORT, _MOST_CLEAN = 100, 2000
+"""Texts of so many characters that were found to hold no form are remembered, and so many of them."""
 _SEARCHED = 64
 """So many different starts are searched for one by one, in C; of more, those are picked that the text has."""
 
@@ -22,7 +24,7 @@ class SecretForms:
     Steps in threads hide what they emit while others add: both hold the lock.
     """
 
-    __slots__ = ("_lock", "_long", "_longest", "_short", "_starts")
+    __slots__ = ("_clean", "_lock", "_long", "_longest", "_short", "_starts")
 
     def __init__(self) -> None:
         self._lock = RLock()
@@ -31,10 +33,23 @@ class SecretForms:
         self._long: dict[str, list[str]] = {}
         """The forms that are longer than a beginning, in order, by their beginning."""
         self._longest = 0
+        self._clean: set[str] = set()
+
+    def adopt(self, other: SecretForms) -> None:
+        """Adds the forms of another one, which is not added to any more. Those that have the first of the same have in
+        common what was found to be clean: runs of a batch have the same key, and repeat most of their texts."""
+        with self._lock:
+            if self._starts:
+                self.add((*other._short, *(form for alike in other._long.values() for form in alike)))
+                return
+            self._starts, self._short, self._longest = {*other._starts}, {*other._short}, other._longest
+            self._long = {start: [*alike] for start, alike in other._long.items()}
+            self._clean = other._clean
 
     def add(self, forms: Iterable[str]) -> None:
         """Adds forms; what is shorter than REVEALING is left out."""
         with self._lock:
+            self._clean = set()
             for form in forms:
                 if len(form) <= BEGINNING:
                     if len(form) >= REVEALING:
@@ -50,14 +65,20 @@ class SecretForms:
 
     def hide(self, text: str) -> str:
         """The text with `***` in place of each form, and of each beginning of one."""
-        if len(text) < REVEALING or not self._starts:
+        if len(text) < REVEALING or not self._starts or text in self._clean:
             return text
         with self._lock:
             starts = self._starts
             if len(starts) > _SEARCHED:
                 starts = starts.intersection(text[at : at + REVEALING] for at in range(len(text) - REVEALING + 1))
             present = [start for start in starts if start in text]
-            return self._without(text, present) if present else text
+            if present:
+                return self._without(text, present)
+            if len(text) <= _SHORT:
+                if len(self._clean) >= _MOST_CLEAN:
+                    self._clean.clear()
+                self._clean.add(text)
+            return text
 
     def _without(self, text: str, starts: list[str]) -> str:
         found: list[tuple[int, int]] = []

@@ -18,6 +18,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Iterator, Mapping
+from functools import lru_cache
 from typing import Any
 
 from flowdsl.engine.secret_forms import SecretForms
@@ -80,7 +81,7 @@ class Secrets:
         self._watching = True
         value = str.__str__(value)  # a text of a kind of its own may show itself as another
         if value and value not in self._seen and value not in self._ordinary:
-            self._forms.add(_forms(value))
+            self._forms.adopt(_formed(value))
             self._seen.add(value)  # last: another thread takes what is seen for hidden
         return SecretText(value)
 
@@ -99,6 +100,8 @@ class Secrets:
 
     def _hidden(self, value: Any) -> Any:
         """What is no container, hidden."""
+        if value.__class__ is str:  # as nearly everything is
+            return HIDDEN if value in self._seen else self._forms.hide(value)
         if isinstance(value, str):
             return HIDDEN if self._is_secret(value) else self.hide(value)
         if isinstance(value, (int, float)) and not isinstance(value, bool):
@@ -120,6 +123,8 @@ class Secrets:
         return value in self._seen or (isinstance(value, SecretText))
 
     def _key(self, key: Any) -> Any:
+        if key.__class__ is str:
+            return self._forms.hide(key)
         if isinstance(key, Marked):
             return HIDDEN
         return self.hide(key) if isinstance(key, str) else key if isinstance(key, (int, float)) else self.hide_in(key)
@@ -198,6 +203,14 @@ _IN_URLS = str.maketrans("+/", "-_")
 
 
 _PERCENT = re.compile("%[0-9A-F]{2}")
+
+
+@lru_cache(maxsize=16)
+def _formed(secret: str) -> SecretForms:
+    """The forms of a secret: made once, as each run of a batch begins with the same key."""
+    found = SecretForms()
+    found.add(_forms(secret))
+    return found
 
 
 def _forms(secret: str) -> Iterator[str]:

@@ -61,6 +61,8 @@ class Database:
         self._synced = Synced()
         self._reading = threading.Lock()
         self._reader: sqlite3.Connection | None = None
+        self.unpaced: dict[tuple[str, str], float] = {}
+        """Until when, by the monotonic clock, nobody looks for the pace of a service and model: there was none."""
 
     @property
     def exists(self) -> bool:

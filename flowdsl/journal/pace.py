@@ -30,6 +30,8 @@ SLOWEST_S = 60.0
 KNOWN_S = 3600.0
 """So long counts what a service has said of its limits."""
 _TURNS: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[tuple[Path, str, str], Turns]] = WeakKeyDictionary()
+UNPACED_S = 0.05
+"""So much later this process hears of what others were told by a service that nobody had limited."""
 _MINUTE_S = 60.0
 _ASKED = """
     SELECT (SELECT at FROM pace WHERE service = :service) AS at,
@@ -56,10 +58,15 @@ class Pace:
         """
         wait_s = 0.0
         if not (pause_s or image_pause_s):  # what nobody has limited costs no writing
+            asked = service, model
+            if time.monotonic() < self._database.unpaced.get(asked, 0.0):
+                return
             rows = self._database.read(_ASKED, {"service": service, "model": model})
             if not rows or not rows[0]["is_learned"]:
                 if rows and rows[0]["at"] is not None:
                     wait_s = _moved(rows[0], self._clock()) - self._clock()
+                if wait_s <= 0.0:
+                    self._database.unpaced[asked] = time.monotonic() + UNPACED_S
                 await asyncio.sleep(max(wait_s, 0.0))
                 return
 
@@ -86,7 +93,7 @@ class Pace:
             now = self._clock()
             _write(db, service, max(_next(db, service, now), now + min(pause_s, LONGEST_S)), now)
 
-        self._database.submit(pushed, durable=False)
+        self._limited(pushed)
 
     def learn(self, service: str, model: str, allowance: Allowance) -> None:
         """A service says what it still allows for a model."""
@@ -113,7 +120,11 @@ class Pace:
                 (service, model, kind, most, gap, at, now, now),
             )
 
-        self._database.submit(learned, durable=False)
+        self._limited(learned)
+
+    def _limited(self, limit: Callable[[sqlite3.Connection], None]) -> None:
+        """Writes a limit down, which counts from then on."""
+        self._database.submit(limit, durable=False).add_done_callback(lambda _: self._database.unpaced.clear())
 
     def slot(self, service: str, most: int) -> AbstractAsyncContextManager[None]:
         """One of the places of a service; see `limits.Pace`."""

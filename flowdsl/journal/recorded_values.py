@@ -62,9 +62,11 @@ def encoded(value: Any, blobs: Blobs, hide: Hide = _as_it_is) -> Any:
 
 
 def _encoded(value: Any, blobs: Blobs, hide: Hide) -> Any:
+    if value.__class__ is str or value is None:  # as most are
+        return hide(value)
     if value is UNDEFINED:
         return {"$undefined": True}
-    if value is None or isinstance(value, (bool, int, float)):
+    if isinstance(value, (bool, int, float)):
         return hide(value)
     if isinstance(value, str):
         return str(hide(value))

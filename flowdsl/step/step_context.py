@@ -228,9 +228,10 @@ class StepContext(Protocol):
         """Do something that is paid, or written to the outside: `perform` does it, unless the host replays a
         recording. `key` names its kind (`image`, `http`, `file`), `request` says as JSON values what is asked for. The
         result is of JSON values, bytes, images and blobs; errors are RunErrors. `purchase` tells what is paid from all
-        that would buy something else, where `request` does not: a digest of what is sent, keys included. `may_be_done`
-        says of what is broken off whether a service may do it, and bill it, nevertheless; of an `image` nobody asks.
-        `most_usd` is what it can cost at most."""
+        that would buy something else, where `request` does not: a digest of what is sent, keys included, or a function
+        that gives it, which is called where a block around the step may be repeated. `may_be_done` says of what is
+        broken off whether a service may do it, and bill it, nevertheless; of an `image` nobody asks. `most_usd` is what
+        it can cost at most."""
         ...
 
     async def resource(self, key: Hashable, open: Callable[[], AbstractAsyncContextManager[T]]) -> T:

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from random import Random
 
-GENERATOR: ContextVar[Random | None] = ContextVar("generator", default=None)
-"""The generator of the run that goes on; None: any."""
+GENERATOR: ContextVar[Callable[[], Random] | None] = ContextVar("generator", default=None)
+"""Gives the generator of the run that goes on, the same each time; None: any."""
 
 
 def choice(items: Sequence[Any]) -> Any:
     """One of the items."""
     import random
 
-    return (GENERATOR.get() or random).choice(items)
+    own = GENERATOR.get()
+    return (random if own is None else own()).choice(items)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from itertools import filterfalse
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, cast
@@ -121,7 +122,9 @@ class _Generation:
     async def result(self) -> Generated:
         """What came, when every request succeeded. All of them end before one that failed is reported."""
         asking = self._sender(0)
-        bought = [asking.purchase(request, self._ctx.service) for request in self._requests]
+        for request in self._requests:
+            asking.encoded(request)  # what cannot be is told before anything is reserved
+        bought = [partial(asking.purchase, request, self._ctx.service) for request in self._requests]
         before = [*map(self._ctx.paid_before, bought, self._described)]
         allow(self._ctx, self._vendor, self._endpoint, self._requests, self._prices, self._sends)
         reserved = await self._reserved(before)
@@ -230,7 +233,7 @@ class _Generation:
         self,
         request: ImageRequest,
         described: Mapping[str, Any],
-        digest: str,
+        digest: Callable[[], str],
         reserved: Sequence[Reservation],
         before: Any,
         number: int,

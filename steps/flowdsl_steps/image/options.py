@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import cache
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field
@@ -139,6 +140,7 @@ class ImageOptions(Step):
         return {"imageList": found.images, "object": found.facts}
 
 
+@cache
 def sent_fields(cls: type[Step]) -> tuple[str, ...]:
     """The names of the fields that are asked of the vendor."""
     return tuple(name for name, field in cls.model_fields.items() if any(isinstance(m, Sent) for m in field.metadata))

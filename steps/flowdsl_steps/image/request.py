@@ -59,9 +59,12 @@ class ImageRequest(Record):
 
     def options(self) -> Iterator[tuple[str, Any]]:
         """Name and value of every option that somebody gave."""
-        for name in (*OPTIONS, *self.extra):
-            value = self.option(name)
-            if value is not None:
+        own = self.__dict__
+        for name in OPTIONS:
+            if own[name] is not None:
+                yield name, own[name]
+        for name, value in self.extra.items():
+            if value is not None and name not in OPTIONS:
                 yield name, value
 
     def with_count(self, n: int) -> ImageRequest:

@@ -128,7 +128,7 @@ class Sender:
         the options of the request do.
         """
         endpoint = self._endpoint
-        first, second = (self._encoded(request) for _ in range(2))
+        first, second = (self.encoded(request) for _ in range(2))
         is_same = isinstance(first.content, bytes) and first.content == second.content
         sent = {
             "to": (self._vendor.name, first.method, first.url, endpoint.label),
@@ -141,7 +141,7 @@ class Sender:
         }
         return hashlib.sha256(json.dumps(sent, sort_keys=True, default=repr).encode()).hexdigest()
 
-    def _encoded(self, request: ImageRequest) -> HttpRequest:
+    def encoded(self, request: ImageRequest) -> HttpRequest:
         """The HTTP request, of pictures that are as the step found them.
 
         Raises:
@@ -225,7 +225,7 @@ class Sender:
 
         `came` takes the pictures that are complete when something breaks it off.
         """
-        received = await earlier_order() or await self._response(self._encoded(request), delivery, came)
+        received = await earlier_order() or await self._response(self.encoded(request), delivery, came)
         try:
             while (poll := self._vendor.next(received, self._endpoint)) is not None:
                 before = self.order
