@@ -198,6 +198,18 @@ def test_hiding_knows_the_forms_of_a_secret_and_its_beginnings() -> None:
     assert secrets.hide_in({"a": [SECRET, 5, (SECRET, None)]}) == {"a": ["***", 5, ("***", None)]}
 
 
+def test_what_was_found_clean_is_searched_again_for_another_secret_in_this_run_alone() -> None:
+    runs = [Secrets(nothing) for _ in range(2)]
+    for secrets in runs:
+        secrets.add(SECRET)
+    assert [secrets.hide("the other key") for secrets in runs] == ["the other key"] * 2
+    runs[0].add("other key")
+    assert [secrets.hide("the other key") for secrets in runs] == ["the ***", "the other key"]
+    assert [secrets.hide(f"{SECRET.upper()} other key") for secrets in runs] == ["*** ***", "*** other key"]
+    runs[1].add("the other")
+    assert [secrets.hide("the other key") for secrets in runs] == ["the ***", "*** key"]
+
+
 def test_short_parts_of_a_secret_do_not_garble_messages() -> None:
     secrets = Secrets(nothing)
     secrets.notice([SecretText("a"), {"k": SecretText("long enough")}])

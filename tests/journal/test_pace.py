@@ -11,7 +11,7 @@ from time import perf_counter
 import pytest
 
 from flowdsl.journal.database import Database
-from flowdsl.journal.pace import LONGEST_S, Pace
+from flowdsl.journal.pace import LONGEST_S, UNPACED_S, Pace
 
 
 def elapsed(folder: Path, act: Callable[[Pace], Awaitable[None]], clock: Callable[[], float] = time.time) -> float:
@@ -70,6 +70,29 @@ def test_a_process_that_stood_still_does_not_send_at_once_what_became_late(tmp_p
     elapsed(tmp_path, ask)
     assert len(times) == 30
     assert max(sum(start <= each < start + 0.2 for each in times) for start in times) <= 13
+
+
+def test_a_pause_that_a_service_without_a_limit_asks_for_is_heard_here_at_once_and_by_others_a_moment_later(
+    tmp_path: Path,
+) -> None:
+    async def ask(pace: Pace) -> None:
+        with Database(tmp_path) as other:
+            await pace.take("elsewhere", 0.001)  # makes the file
+            for each in (pace, Pace(other)):
+                await each.take("images", 0.0)
+            pace.push_back("images", 0.3)
+            await pace.take("elsewhere", 0.001)  # what is said before is known then
+            began = perf_counter()
+            await pace.take("images", 0.0)
+            assert perf_counter() - began > 0.2
+            pace.push_back("images", 0.3)
+            await pace.take("elsewhere", 0.001)
+            await asyncio.sleep(UNPACED_S)
+            began = perf_counter()
+            await Pace(other).take("images", 0.0)
+            assert perf_counter() - began > 0.1
+
+    elapsed(tmp_path, ask)
 
 
 def test_without_a_rate_nobody_waits_and_nothing_is_written(tmp_path: Path) -> None:
