@@ -199,7 +199,7 @@ class _Work:
         if journal is not None:
             self._begun, self._held = journal.batches.begun(id), journal.batches.blocked(id)
             self._sharing = journal.shared(batch=id)
-            requests, usd, _ = journal.batches.spent(id)
+            requests, usd = journal.batches.counted(id)
             own = RunBudget(*most, requests, usd)
             self._budget = own if journal.budget is None else BothBudgets(own, journal.budget)
 
