@@ -47,9 +47,15 @@ def list_again(database: Database, id: str, *, of: str = "batch") -> int:
             number += _list_of_run(database, run, rows)
         except OSError:
             break
-        values = [(run, row["original"], row["file"]) for row in rows]
-        database.submit(lambda db, values=values: db.executemany(_LIST, values) and None).result()
+        _keep_listed(database, [(run, row["original"], row["file"]) for row in rows])
     return number
+
+
+def _keep_listed(database: Database, files: list[tuple[str, str, str]]) -> None:
+    def listed(db: sqlite3.Connection) -> None:
+        db.executemany(_LIST, files)
+
+    database.submit(listed).result()
 
 
 def _list_of_run(database: Database, run: str, rows: list[sqlite3.Row]) -> int:
