@@ -15,6 +15,7 @@ from flowdsl.errors import ConfigError, RunError, UsageError
 from flowdsl.journal.door import JournalDoor
 from flowdsl.journal.errors import JournalError, RequestHeld, record_held
 from flowdsl.journal.journal import Journal, resumed_door
+from flowdsl.journal.unlisted import list_again
 
 if TYPE_CHECKING:
     from flowdsl.engine.effects import Began, Effects
@@ -144,6 +145,8 @@ async def batch(
     if journal is not None and not is_taken:
         journal.take(id)
     try:  # from here on nobody else buys for this batch: what it has bought is read now
+        if journal is not None:
+            list_again(journal.database, id)
         work = _Work(flow, records, journal, id, limits, most, effects, on_event, tags, stop or Stop())
         async with _connected(flow), aclosing(work.outcomes(concurrency)) as outcomes:
             async for outcome in outcomes:
@@ -199,7 +202,7 @@ class _Work:
         if journal is not None:
             self._begun, self._held = journal.batches.begun(id), journal.batches.blocked(id)
             self._sharing = journal.shared(batch=id)
-            requests, usd, _ = journal.batches.spent(id)
+            requests, usd = journal.batches.counted(id)
             own = RunBudget(*most, requests, usd)
             self._budget = own if journal.budget is None else BothBudgets(own, journal.budget)
 

@@ -142,11 +142,19 @@ def _failed() -> int:
 
 def _interrupted(argv: Sequence[str] | None) -> int:
     """The end of a command that Ctrl-C has ended."""
-    from flowdsl.cli.termination import heed_interrupts, ignore_interrupts
-
-    ignore_interrupts()
+    if TYPE_CHECKING:
+        import signal as signals
+    else:  # what is around it is imported for milliseconds, in which Ctrl-C may be pressed again
+        import _signal as signals
+    if signals.getsignal(signals.SIGINT) is signals.default_int_handler:
+        try:  # noqa: SIM105  contextlib is imported for as long
+            signals.signal(signals.SIGINT, signals.SIG_IGN)
+        except ValueError:  # in another thread than the main one nobody presses it
+            pass
     sys.stderr.write("interrupted\n")
     if argv is not None:  # the process goes on
+        from flowdsl.cli.termination import heed_interrupts
+
         heed_interrupts()
     return INTERRUPTED
 

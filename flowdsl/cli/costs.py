@@ -77,8 +77,13 @@ def _print(rows: Sequence[Costs], whole: Costs, by: str) -> None:
             for at, (cell, width) in enumerate(zip(line, widths, strict=True))
         )
         print("  ".join((first, *others)).rstrip())
-    if whole.in_doubt:
+    if whole.in_doubt > whole.released:
         print("in doubt: sent, and nobody knows what became of it; `flowdsl runs` shows the runs")
+    if whole.released:
+        print(
+            f"in doubt, and released to be sent again: {whole.released:,}; only the vendor's own account says whether "
+            "the first time was billed too"
+        )
     if whole.at_vendor:
         print("at the vendor: it goes on there, and is billed when it is done; `flowdsl resume` fetches it")
 

@@ -71,6 +71,17 @@ def journal_of(flow: Flow, source: Source, options: Namespace, stack: ExitStack)
     return journal
 
 
+def listed_later(journal: Journal, id: str, *, of: str = "batch") -> str:
+    """What is said of pictures of a batch, or of one run (`of="id"`), that no manifest lists; empty where all are."""
+    from flowdsl.journal.unlisted import unlisted
+
+    number = len(unlisted(journal.database, id, of=of))
+    if not number:
+        return ""
+    pictures = "1 picture is" if number == 1 else f"{number:,} pictures are"
+    return f"{pictures} in no manifest.json, which took no line: `flowdsl resume {id[:13]}` lists them once it can\n"
+
+
 def worth(run: KeptRun) -> str:
     """What a run has paid for, in words."""
     paid = "1 request is" if run.paid == 1 else f"{run.paid} requests are"

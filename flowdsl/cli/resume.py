@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from flowdsl.cli.arguments import Parser, count, flag, pair, seconds, usd
-from flowdsl.cli.journaled import state_of
+from flowdsl.cli.journaled import listed_later, state_of
 from flowdsl.cli.kept_arguments import give_again
 from flowdsl.cli.run_names import meant, short_id
 from flowdsl.cli.served_arguments import take_inputs
@@ -42,9 +42,13 @@ def main(arguments: Sequence[str]) -> int:
         options.run = options.run and meant(journal, options.run)
         found = _batch(journal, options)
         if found is not None:
+            if found.status == "done" and _lists(journal, found.id, options):
+                return 0
             return _go_on(journal, found, options)
         runs = journal.runs
         run = runs.find(options.run) if options.run is not None else _last(runs, journal)
+        if run.status == "done" and _lists(journal, run.id, options, of="id"):
+            return 0
         _check(run)
         if not _decided(runs, run, options):
             return 1
@@ -118,6 +122,20 @@ def _go_on(journal: Journal, found: KeptBatch, options: Namespace) -> int:
     again.argv = found.given["argv"]
     _go_to(found)
     return batch.perform(again, found)
+
+
+def _lists(journal: Journal, id: str, options: Namespace, *, of: str = "batch") -> bool:
+    """Whether all that was left to do of a batch or a run was to list pictures whose manifest took no line."""
+    from flowdsl.journal.unlisted import list_again
+
+    left = listed_later(journal, id, of=of)
+    number = list_again(journal.database, id, of=of)
+    if left and (still := listed_later(journal, id, of=of)):
+        raise UsageError(f"it is done, but {still.rstrip()}")
+    if left:
+        said = f"it is done; {number:,} picture{' was' if number == 1 else 's were'} listed in manifest.json"
+        print(json.dumps({"id": id, "listed": number}) if options.json else said)
+    return bool(left)
 
 
 def _last(runs: Runs, journal: Any) -> KeptRun:

@@ -147,6 +147,14 @@ class Batches:
         requests, usd, unknown = tuple(rows[0]) if rows else (0, 0.0, 0)
         return requests, usd or 0.0, not unknown
 
+    def counted(self, id: str) -> tuple[int, float]:
+        """How many requests the batch has sent that were not refused, and what they cost at most in USD: for its
+        limits, where what was released counts too, which may be billed as well as what is sent in its place."""
+        sums = "count(*), sum(coalesce(ledger.cost_usd, ledger.most_usd))"
+        rows = self._database.read(f"SELECT {sums} {_OF_RUNS} AND ledger.state != 'refused'", (id,))
+        requests, usd = tuple(rows[0]) if rows else (0, 0.0)
+        return requests, usd or 0.0
+
     async def waits(self, run: str) -> bool:
         """Whether the vendor's batch has a request of a run that has ended."""
         await self._database.write(lambda db: None, durable=False)  # how it ended is written before that

@@ -15,7 +15,8 @@ _SUMS = """
     coalesce(sum(in_doubt), 0) AS in_doubt,
     iif(sum(in_doubt AND most_usd IS NULL), NULL, coalesce(sum(iif(in_doubt, most_usd, 0.0)), 0.0)) AS in_doubt_usd,
     coalesce(sum(at_vendor), 0) AS at_vendor,
-    iif(sum(at_vendor AND most_usd IS NULL), NULL, coalesce(sum(iif(at_vendor, most_usd, 0.0)), 0.0)) AS at_vendor_usd
+    iif(sum(at_vendor AND most_usd IS NULL), NULL, coalesce(sum(iif(at_vendor, most_usd, 0.0)), 0.0)) AS at_vendor_usd,
+    coalesce(sum(in_doubt AND state = 'released'), 0) AS released
 """
 _WHERE = "simulated = :simulated AND day >= :since AND day <= :until AND state != 'refused'"
 _TAGGED = f"""costs LEFT JOIN json_each(json_remove(costs.tags, '$."{REQUEST_TAG}"', '$."{TARGET_TAG}"')) AS tag"""
@@ -25,7 +26,8 @@ _TAG = "coalesce(tag.key || '=' || tag.value, '')"
 class Costs(NamedTuple):
     """What requests cost together. `usd` is what is known, `unpriced` how many of them came at a price that is not;
     `in_doubt` may be done, and billed, at `in_doubt_usd` at most (None: nothing says what one costs); `at_vendor` a
-    vendor works on, and bills at `at_vendor_usd` at most."""
+    vendor works on, and bills at `at_vendor_usd` at most. `released` of those in doubt were let be sent again: what
+    became of the first sending stays unknown."""
 
     key: str | None
     requests: int
@@ -36,6 +38,7 @@ class Costs(NamedTuple):
     in_doubt_usd: float | None
     at_vendor: int = 0
     at_vendor_usd: float | None = 0.0
+    released: int = 0
 
     def to_dict(self) -> dict[str, Any]:
         """The sums as JSON values."""

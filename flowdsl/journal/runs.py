@@ -311,7 +311,7 @@ class Runs:
 
 def _request(row: sqlite3.Row, names: dict[str, str]) -> Request:
     result = json.loads(row["result"]) if row["result"] else None
-    kept = list(_pictures(result)) if row["state"] == "ok" else []
+    kept = list(kept_pictures(result)) if row["state"] == "ok" else []
     own = ("files", "pictures", "revised", "request_id", "blocks", "is_at_vendor", "is_lost", "is_ordered", "error")
     found = {name: row[name] for name in Request._fields if name not in own}
     is_open = row["state"] == "started" or (row["state"] == "unknown" and bool(row["is_final"]))
@@ -325,9 +325,14 @@ def _request(row: sqlite3.Row, names: dict[str, str]) -> Request:
         files=[names.get(image["path"], image["path"]) for image, _ in kept],
         pictures=[image["sha256"] for image, _ in kept],
         revised=[prompt for _, prompt in kept],
-        request_id=_fact(result, "requestId") or _fact(result, "request_id"),
+        request_id=request_id_of(result),
         error=_fact(result, "message") if failed else None,
     )
+
+
+def request_id_of(result: Any) -> str | None:
+    """The vendor's name for a request, by its kept result or error."""
+    return _fact(result, "requestId") or _fact(result, "request_id")
 
 
 def _fact(result: Any, name: str) -> str | None:
@@ -338,7 +343,7 @@ def _fact(result: Any, name: str) -> str | None:
     return None
 
 
-def _pictures(kept: Any) -> Iterator[tuple[dict[str, Any], str | None]]:
+def kept_pictures(kept: Any) -> Iterator[tuple[dict[str, Any], str | None]]:
     """The pictures in a kept result, and what the service made of the prompt of each."""
     if isinstance(kept, dict):
         image = kept.get("$image")
@@ -346,10 +351,10 @@ def _pictures(kept: Any) -> Iterator[tuple[dict[str, Any], str | None]]:
             revised = kept.get("revised_prompt")
             yield image, revised if isinstance(revised, str) and revised else None
         for value in kept.values():
-            yield from _pictures(value)
+            yield from kept_pictures(value)
     elif isinstance(kept, list):
         for value in kept:
-            yield from _pictures(value)
+            yield from kept_pictures(value)
 
 
 def ago(seconds: float) -> float:

@@ -177,6 +177,30 @@ STEPS = (
         FROM ledger
     ) AS ledger JOIN runs ON runs.id = ledger.run;
     """,
+    """
+    DROP VIEW costs;
+    CREATE VIEW costs AS              -- as before; what came and is bought anew cost what it cost
+    SELECT
+        hex(ledger.id) AS request, ledger.run AS run, runs.batch AS batch, runs.record AS record,
+        runs.flow AS flow, runs.title AS title, runs.tags AS tags, ledger.step AS step,
+        ledger.service AS service, ledger.vendor AS vendor, ledger.model AS model,
+        date(ledger.began, 'unixepoch', 'localtime') AS day,
+        strftime('%Y-%m-%dT%H:%M:%SZ', ledger.began, 'unixepoch') AS began_utc,
+        ledger.simulated AS simulated, ledger.state AS state, ledger.images AS images,
+        iif(ledger.came, ledger.cost_usd, iif(ledger.state = 'refused', 0.0, NULL)) AS usd,
+        NOT ledger.came AND ledger.state != 'refused' AND NOT ledger.at_vendor AS in_doubt,
+        ledger.most_usd AS most_usd,
+        ledger.at_vendor AS at_vendor   -- it is done, and billed, when the vendor comes to it
+    FROM (
+        SELECT *, vendor_order IS NOT NULL AND (state = 'started' OR (state = 'unknown' AND is_final))
+            AND NOT EXISTS (
+                SELECT 1 FROM vendor_batch_items AS item JOIN vendor_batches AS part USING (batch, part)
+                WHERE item.batch = substr(vendor_order, length('batch ') + 1) AND item.id = lower(hex(ledger.id))
+                AND (item.state = 'failed' OR (item.state = 'waiting' AND part.state = 'lost'))
+            ) AS at_vendor, state = 'ok' OR (state = 'released' AND images > 0) AS came
+        FROM ledger
+    ) AS ledger JOIN runs ON runs.id = ledger.run;
+    """,
 )
 VERSION = len(STEPS)
 

@@ -298,7 +298,9 @@ class _Layout:
         if digit is not None:
             level = self.levels[-1] if self.levels else None
             return (digit, digit) if level is None else (level.old + digit, level.new + digit)
-        first = next((line for line in content if line.strip(" ")), "")
+        first = next((line for line in content if line.strip(" ")), None)
+        if first is None:  # blank lines alone, however long they are
+            return max(map(len, content), default=0), self.inside()
         return len(first) - len(first.lstrip(" ")), self.inside()
 
 

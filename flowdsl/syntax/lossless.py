@@ -12,7 +12,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from flowdsl.source import Source, Span
 from flowdsl.syntax.node import Node
 
-_COMMENT = re.compile(r"(?<!\S)#[^\r\n]*")
+_COMMENT = re.compile(r"""(?:(?<!\S)|(?<=[]}[{,"']))#[^\r\n]*""")
+"""YAML wants white space before a comment; libyaml takes it also behind a sign or a quote, so that it is one."""
 _LINE_END = re.compile(r"\r\n?|\n|\Z")
 
 

@@ -192,6 +192,16 @@ def test_a_record_that_may_be_billed_is_held_and_not_among_those_to_run_again(ru
     assert (code, "2 records done" in out) == (0, True)
 
 
+def test_what_may_be_billed_and_is_sent_again_counts_twice_for_the_limit_of_a_batch(run: Run) -> None:
+    limited = ("--over", "a.csv", "--max-usd", "0.013", "--concurrency", "1", "--fault", "card=reset:1")
+    code, out, _ = run(*batch(*limited), over="name\nAda\nBo\n")
+    assert (code, "1 record done, 1 in doubt" in out) == (4, True)  # $0.0060 each at most
+    code, out, err = run("resume", "--quiet", "--resend")
+    assert (code, "1 record done" in out, "stopped: " in err) == (4, True, True)
+    code, out, _ = run("resume", "--quiet", "--max-usd", "0.019")
+    assert (code, "2 records done" in out) == (0, True)
+
+
 def test_an_empty_table_is_called_empty(run: Run) -> None:
     Path("a.csv").touch()
     code, _, said = run(*batch("--over", "a.csv"))

@@ -7,6 +7,7 @@ import json
 import os
 import tempfile
 from collections.abc import Mapping
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import pytest
 
 from flowdsl.cli import main
 from flowdsl.cli.record_files import Lines
+from flowdsl.image import shelf
 
 CARD = """\
 inputs: {name: {type: string}}
@@ -34,9 +36,23 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+BATCH = (
+    "batch",
+    "card.flow.yaml",
+    "--over",
+    "who.csv",
+    "--simulate",
+    "--quiet",
+    "--out",
+    "cards",
+    "--concurrency",
+    "3",
+)
+_OWN = ("file", "original", "prompt", "request_id", "sha256", "file_sha256", "run", "made")
+
+
 def batch() -> int:
-    more = ("--simulate", "--quiet", "--out", "cards", "--concurrency", "3")
-    return main(["batch", "card.flow.yaml", "--over", "who.csv", *more])
+    return main([*BATCH])
 
 
 def went_on(capsys: pytest.CaptureFixture[str]) -> tuple[str, list[dict[str, Any]]]:
@@ -94,6 +110,93 @@ def test_a_folder_that_takes_no_more_pictures_stops_the_batch_before_all_are_bou
         place / "cards"
     }  # none is left among temporary files, and in the list
     assert len(pictures) == RECORDS and all(path.is_file() for path in pictures)
+
+
+def refused(monkeypatch: pytest.MonkeyPatch, every: int = 1) -> None:
+    """Manifests take no line, or not `every` second or third."""
+    add, asked = shelf.add_to_manifest, count(1)
+
+    def added(*arguments: Any, **named: Any) -> Path:
+        if next(asked) % every:
+            return add(*arguments, **named)
+        raise FULL
+
+    monkeypatch.setattr(shelf, "add_to_manifest", added)
+
+
+def listed() -> list[dict[str, Any]]:
+    path = Path("cards/manifest.json")
+    lines: list[dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"))["images"] if path.exists() else []
+    return lines
+
+
+def test_pictures_of_records_that_are_done_are_listed_later_where_the_manifest_took_no_line(
+    place: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patched:
+        refused(patched, every=3)
+        assert batch() == 0
+    left = RECORDS // 3
+    assert len(listed()) == RECORDS - left
+    err = capsys.readouterr().err
+    assert f"{left} pictures are in no manifest.json, which took no line: `flowdsl resume " in err
+    results = Path("cards/results.jsonl").read_bytes()
+    named = err.partition("`flowdsl resume ")[2].partition("`")[0]
+    assert main(["resume", named]) == 0
+    assert f"it is done; {left} pictures were listed in manifest.json" in capsys.readouterr().out
+    whole, late = listed()[: RECORDS - left], listed()[RECORDS - left :]
+    assert len({line["file"] for line in (*whole, *late)}) == RECORDS
+    journaled = {"flow", "at"}  # which the journal does not have
+    assert {key for line in late for key in line} == whole[0].keys() - journaled
+    for line in late:
+        assert all((place / "cards" / line[name]).is_file() for name in ("file", "original"))
+        assert line["prompt"] == f"A card for P{line['run'].rpartition('.')[2]}"
+        assert {**line, **{key: whole[0][key] for key in _OWN}} == {
+            key: value for key, value in whole[0].items() if key not in journaled
+        }
+    assert Path("cards/results.jsonl").read_bytes() == results
+    assert main(["resume", named]) == 2
+    assert "is done: there is nothing to resume" in capsys.readouterr().err
+
+
+def test_a_batch_that_goes_on_lists_what_the_manifest_did_not_take_before(
+    place: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patched:
+        refused(patched)
+        assert main([*BATCH, "--max-requests", "6"]) == 4
+    assert listed() == []
+    capsys.readouterr()
+    assert main(["resume", "--quiet", "--max-requests", str(RECORDS)]) == 0
+    out, err = capsys.readouterr()
+    assert out.splitlines()[0] == f"{RECORDS} records done, simulated, would cost about $0.07"
+    assert "manifest.json" not in err
+    assert len({line["file"] for line in listed()}) == len(listed()) == RECORDS
+
+
+def test_pictures_of_a_run_that_is_done_are_listed_later_where_the_manifest_took_no_line(
+    place: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = ["run", "card.flow.yaml", "--simulate", "--out", "cards", "-i", "name=P"]
+    with monkeypatch.context() as patched:
+        refused(patched)
+        assert main(run) == 0
+        err = capsys.readouterr().err
+        assert "1 picture is in no manifest.json, which took no line: `flowdsl resume " in err
+        named = err.partition("`flowdsl resume ")[2].partition("`")[0]
+    with monkeypatch.context() as patched:
+        patched.setattr("flowdsl.journal.unlisted.add_to_manifest", full)
+        assert main(["resume", named]) == 2
+        assert "it is done, but 1 picture is in no manifest.json" in capsys.readouterr().err
+    assert main(["resume", named]) == 0
+    assert "it is done; 1 picture was listed in manifest.json" in capsys.readouterr().out
+    assert [line["prompt"] for line in listed()] == ["A card for P"]
+    assert main(["resume", named]) == 2
+    assert "is done: there is nothing to resume" in capsys.readouterr().err
+
+
+def full(*_: Any, **__: Any) -> Path:
+    raise FULL
 
 
 def test_half_a_character_of_a_record_that_failed_is_the_same_when_the_file_is_run_again(tmp_path: Path) -> None:

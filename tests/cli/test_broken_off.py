@@ -105,6 +105,15 @@ def test_ctrl_c_before_the_command_has_begun_is_one_word() -> None:
     assert (found.returncode, found.stdout, found.stderr) == (130, "", "interrupted\n")
 
 
+def test_ctrl_c_pressed_again_while_the_first_is_told_is_one_word() -> None:
+    again = EARLY.replace(
+        'if name == "flowdsl.cli.streams"', 'if name in ("flowdsl.cli.streams", "typing", "threading")'
+    )
+    again = again.replace('main(["--version"])', "main()")  # as the command of a process
+    found = subprocess.run([sys.executable, "-c", again], capture_output=True, text=True, timeout=60, check=False)
+    assert (found.returncode, found.stdout, found.stderr) == (130, "", "interrupted\n")
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="loops take no signals there")
 def test_ctrl_c_in_a_batch_is_told_once(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (folder / "b.flow.yaml").write_text(CARD)

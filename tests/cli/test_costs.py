@@ -11,6 +11,7 @@ import pytest
 
 from flowdsl import Environment, Limits, Storage
 from flowdsl.cli import main
+from flowdsl.errors import ServiceError
 from flowdsl.journal.journal import Journal
 from flowdsl_steps.image.simulator import Simulator
 
@@ -25,8 +26,15 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def bought(place: Path, *tags: dict[str, str], simulated: bool = False, text: str = BOAT, fault: str = "") -> None:
-    """Runs that buy, each with its tags."""
+def bought(
+    place: Path,
+    *tags: dict[str, str],
+    simulated: bool = False,
+    text: str = BOAT,
+    fault: str = "",
+    resumed: str | None = None,
+) -> None:
+    """Runs that buy, each with its tags; or one that goes on."""
     (place / "boat.flow.yaml").write_text(text)
     with Simulator(plain=True) as simulator, Journal(place / ".flowdsl", simulated=simulated) as journal:
         if fault:
@@ -35,8 +43,10 @@ def bought(place: Path, *tags: dict[str, str], simulated: bool = False, text: st
         storage = Storage(images=place / "pictures", output=place / "out")
         environment = Environment(services=services, storage=storage, limits=Limits(private_addresses=True))
         flow = environment.load(place / "boat.flow.yaml")
+        if resumed is not None:
+            journal.resuming(resumed)
         for each in tags:
-            flow.run(journal=journal, tags=each)
+            flow.run(journal=journal, tags=each, run_id=resumed)
 
 
 def said(capsys: pytest.CaptureFixture[str], *arguments: str) -> Any:
@@ -101,6 +111,35 @@ def test_what_is_in_doubt_stands_beside_the_cost_and_what_was_refused_is_none(
     assert total["in_doubt_usd"] >= total["usd"]
     assert main(["costs"]) == 0
     assert "1, up to $0." in capsys.readouterr().out
+
+
+def test_a_doubt_that_was_released_is_looked_up_in_the_account_and_not_among_the_runs(
+    place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(ServiceError):
+        bought(place, {}, fault="reset")
+    assert main(["costs"]) == 0
+    assert "nobody knows what became of it; `flowdsl runs` shows the runs" in capsys.readouterr().out
+    with Journal(place / ".flowdsl") as journal:
+        [run] = journal.runs.all()
+        assert journal.runs.release(run.id) == 1
+    bought(place, {}, resumed=run.id)
+    assert main(["costs"]) == 0
+    out = capsys.readouterr().out
+    assert "in doubt, and released to be sent again: 1; only the vendor's own account says" in out
+    assert "`flowdsl runs`" not in out
+    total = said(capsys)["total"]
+    assert (total["requests"], total["in_doubt"], total["released"]) == (2, 1, 1)
+
+
+def test_what_came_and_is_bought_anew_is_not_in_doubt(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    bought(place, {})
+    before = said(capsys)["total"]
+    with Journal(place / ".flowdsl") as journal:
+        [run] = journal.runs.all()
+        [request] = journal.runs.requests(run.id)
+        assert journal.runs.release(run.id, [request.id]) == 1
+    assert said(capsys)["total"] == before
 
 
 def test_the_view_of_the_file_has_the_sums_that_the_command_has(

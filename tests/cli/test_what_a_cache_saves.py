@@ -50,10 +50,10 @@ def run(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.
 def test_a_plan_and_a_run_say_what_equal_requests_would_save(run: Run) -> None:
     out, _ = run("plan", "a.flow.yaml")
     assert out.endswith(
-        "2 of 4 requests ask for the same as another: `--cache run` buys that once, up to $0.0118 less\n"
+        "2 of 4 requests ask for the same as another: `--cache run` buys that once, up to $0.0121 less\n"
     )
     found = json.loads(run("plan", "a.flow.yaml", "--json")[0])["cache"]
-    assert found == {"run": {"requests": 2, "usd": pytest.approx(0.0118, abs=1e-4)}}
+    assert found == {"run": {"requests": 2, "usd": pytest.approx(0.01212, abs=1e-5)}}
     _, err = run("run", "a.flow.yaml")
     assert "2 requests asked for the same as another: `--cache run` buys that once, $0.01 less\n" in err
     _, err = run("run", "a.flow.yaml", "--cache", "run")

@@ -219,9 +219,8 @@ def test_a_run_that_draws_no_lot_asks_its_door_for_none(tmp_path: Path) -> None:
     recording = Recording()
     environment(tmp_path).run("- step: SLEEP\n  delay: 0\n", effects=recording)
     recording.save(tmp_path / "recording")
-    assert [each["key"] for each in json.loads((tmp_path / "recording/recording.json").read_text())["effects"]] == [
-        "sleep"
-    ]
+    values = json.loads((tmp_path / "recording" / "recording.json").read_text(encoding="utf-8"))
+    assert [recorded["key"] for recorded in values["recorded"]] == ["sleep"]
 
 
 def test_a_retry_notes_the_recorded_pause(tmp_path: Path) -> None:

@@ -39,6 +39,11 @@ def test_comments_belong_to_the_node_above_which_or_on_whose_line_they_stand() -
     assert [comment.text for comment in first.pieces[3].comments] == ["# about both"]
 
 
+def test_a_comment_right_behind_a_bracket_or_a_quote_is_one_as_the_parser_reads_it() -> None:
+    flow = tree("- a: [1]# one\n  b: {c: 2}# two\n  d: 'x'# three\n  e: y# none\n").pieces[0]
+    assert [comment.text for piece in flow.walk() for comment in piece.comments] == ["# one", "# two", "# three"]
+
+
 def test_the_pieces_of_a_map_are_its_keys_and_values_in_turn() -> None:
     flow = tree(FLOW).pieces
     assert [piece.node.kind for piece in flow if piece.node is not None] == ["scalar", "list"]

@@ -215,7 +215,7 @@ def test_each_step_that_buys_says_what_it_will_cost(
     Path("costs.flow.yaml").write_text(COSTS, encoding="utf-8")
     assert main(["graph", "costs.flow.yaml", "--format", form]) == 0
     found = capsys.readouterr().out
-    for said in ("costs $0.0059", "costs at most len(names) × $0.0159", "cost not known"):
+    for said in ("costs $0.0059", "costs at most len(names) × $0.0160", "cost not known"):
         assert said in found
     if form == "mermaid":
         if update_golden:

@@ -144,9 +144,9 @@ def test_what_partial_pictures_cost_is_reserved_too(tmp_path: Path) -> None:
     with Simulator() as simulator:
         whole = run(flow, simulator, tmp_path).cost_usd
         assert whole is not None
-        run(flow, simulator, tmp_path, max_usd=whole * 1.02)
+        run(flow, simulator, tmp_path, max_usd=whole * 1.03)
         with pytest.raises(LimitExceeded):
-            run(flow + "      partial_images: 3\n", simulator, tmp_path, max_usd=whole * 1.02)
+            run(flow + "      partial_images: 3\n", simulator, tmp_path, max_usd=whole * 1.03)
 
 
 def test_what_is_refused_is_given_back_and_what_is_unknown_is_kept(tmp_path: Path) -> None:
@@ -239,21 +239,21 @@ BOAT = "- {step: OPENAI_IMAGE_GENERATION, model: gpt-image-2, instruction: A boa
 
 def test_a_limit_of_money_says_what_was_spent_and_what_the_next_request_can_cost(tmp_path: Path) -> None:
     assert str(spent_before(BOAT * 3, tmp_path, max_usd=0.0147)) == (
-        "this request can cost up to $0.0059; $0.0029 of $0.0147 are left, "
+        "this request can cost up to $0.0061; $0.0029 of $0.0147 are left, "
         "as $0.0118 are spent or set aside for 2 requests"
     )
     assert str(spent_before(BOAT, tmp_path, max_usd=0.00002)) == (
-        "this request can cost up to $0.0059; $0.00002 of $0.00002 are left, as nothing is spent"
+        "this request can cost up to $0.0061; $0.00002 of $0.00002 are left, as nothing is spent"
     )
 
 
 def test_a_limit_of_requests_says_what_was_spent_and_what_the_next_request_can_cost(tmp_path: Path) -> None:
     assert str(spent_before(BOAT * 3, tmp_path, max_requests=2)) == (
         "the run may send 2 paid requests, and this would be one more: "
-        "$0.0118 are spent or set aside for 2 requests, and it can cost up to $0.0059"
+        "$0.0118 are spent or set aside for 2 requests, and it can cost up to $0.0061"
     )
     assert str(spent_before(BOAT, tmp_path, max_requests=0)) == (
-        "the run may send 0 paid requests, and this would be one more: nothing is spent, and it can cost up to $0.0059"
+        "the run may send 0 paid requests, and this would be one more: nothing is spent, and it can cost up to $0.0061"
     )
 
 
@@ -283,11 +283,11 @@ def test_a_figure_that_is_no_sum_raises_no_limit(
 
     monkeypatch.setattr(OpenAI, "cost", lambda *_: figure)
     with Simulator() as simulator, pytest.raises(LimitExceeded):
-        run(BOAT * 9, simulator, tmp_path, max_usd=0.012)
+        run(BOAT * 9, simulator, tmp_path, max_usd=0.0123)
     assert simulator.request_count == 2
     monkeypatch.setattr(OpenAI, "most", lambda *_: figure)
     with Simulator() as simulator, pytest.raises(ConfigError) as raised:
-        run(BOAT, simulator, tmp_path, max_usd=0.012)
+        run(BOAT, simulator, tmp_path, max_usd=0.0123)
     assert (raised.value.code, simulator.request_count) == ("unknown-price", 0)
 
 
@@ -321,7 +321,7 @@ flow:
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("limits", [{"max_requests": 7}, {"max_usd": 0.0413}], ids=["requests", "money"])
+@pytest.mark.parametrize("limits", [{"max_requests": 7}, {"max_usd": 0.0425}], ids=["requests", "money"])
 def test_called_flows_branches_loops_and_repetitions_share_one_limit(limits: dict[str, object], tmp_path: Path) -> None:
     with Simulator() as simulator, pytest.raises(LimitExceeded) as raised:
         run(CALLED, simulator, tmp_path, **limits)

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from flowdsl_steps.image.catalogue import Model, catalogue
-from flowdsl_steps.image.cost import actual, estimate, output_tokens
+from flowdsl_steps.image.cost import actual, estimate, most, output_tokens
 
 RECTANGLES = ("1024x1024", "1024x1536", "1536x1024")
 
@@ -168,3 +168,18 @@ def test_usage_that_says_nothing_has_no_price(usage: dict[str, object] | None) -
 def test_mini_without_usage_costs_its_published_price() -> None:
     assert actual(model("gpt-image-1-mini"), None, "1024x1024", "high", n=2) == pytest.approx(0.072)
     assert actual(model("gpt-image-1-mini"), None, "1024x1024", "auto") is None
+
+
+@pytest.mark.parametrize("n", [1, 4])
+@pytest.mark.parametrize("prompt", ["", "a kite", "風", "a red kite over a beach, far away from everything"])
+def test_what_a_vendor_puts_around_a_short_prompt_passes_no_limit(prompt: str, n: int) -> None:
+    asked = model("gpt-image-2")
+    made, bound = output_tokens(asked, "1024x1024", "low"), most(asked, "openai", prompt, "1024x1024", "low", n)
+    assert made is not None and bound is not None
+    for counted in (1, n):  # the prompt once, or for each picture: no source says
+        text = counted * (len(prompt.encode()) + 30)  # 16 to 30 were seen beside the prompt
+        details = {"text_tokens": text, "image_tokens": 0}
+        usage = {"input_tokens": text, "output_tokens": made * n, "input_tokens_details": details}
+        spent = actual(asked, usage, "1024x1024", "low", n)
+        assert spent is not None and spent <= bound + 1e-12
+    assert estimate(asked, "openai", "1024x1024", "low", n) == (pytest.approx(spent - text * 5e-6),) * 2

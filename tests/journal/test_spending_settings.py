@@ -135,9 +135,9 @@ def test_what_can_cost_more_than_somebody_wants_to_be_asked_for_needs_a_yes(
     settings("ask_above_usd = 0.01\n")
     assert main(["run", "boat.flow.yaml", "--quiet"]) == 0
     assert main(["run", "two.flow.yaml", "--quiet"]) == 2
-    assert "this run can cost up to $0.0118, and `ask_above_usd` in flowdsl.toml is $0.0100" in capsys.readouterr().err
+    assert "this run can cost up to $0.0121, and `ask_above_usd` in flowdsl.toml is $0.0100" in capsys.readouterr().err
     assert main(["batch", "who.flow.yaml", "--over", "who.csv", "--quiet"]) == 2
-    assert "this batch of 3 records can cost up to $0.0177" in capsys.readouterr().err
+    assert "this batch of 3 records can cost up to $0.0182" in capsys.readouterr().err
     assert simulator.request_count == 1
     assert main(["run", "two.flow.yaml", "--quiet", "--yes"]) == 0
     assert main(["run", "two.flow.yaml", "--quiet", "--max-usd", "0.01"]) == 4  # never above it, so nobody is asked
@@ -159,7 +159,7 @@ def test_what_records_say_themselves_counts_as_the_dearest(
     step = BOAT.replace("quality: low", "quality: low, n: '{{ inputs.n }}'")
     Path("n.flow.yaml").write_text(f"inputs: {{n: {{type: integer, default: 1, maximum: 4}}}}\nflow:\n  {step}")
     assert main(["batch", "n.flow.yaml", "--over", name, "--quiet"]) == 2
-    assert "this batch of 2 records can cost up to $0.1177" in capsys.readouterr().err
+    assert "this batch of 2 records can cost up to $0.1212" in capsys.readouterr().err
     assert simulator.request_count == 0
 
 
@@ -228,7 +228,7 @@ def test_a_run_from_a_step_asks_about_what_it_buys(simulator: Simulator, capsys:
     assert simulator.request_count == 3
     Path("boat.flow.yaml").write_text("".join(steps).replace("a bow", "a stern"))
     assert main(again) == 2
-    assert "this run can cost up to $0.0118" in capsys.readouterr().err
+    assert "this run can cost up to $0.0121" in capsys.readouterr().err
     assert simulator.request_count == 3
     Path("boat.flow.yaml").write_text("".join(steps))
     assert main(["runs", "gc", "--older-than", "0"]) == 0

@@ -56,8 +56,8 @@ def test_the_difference_to_a_revision_is_shown_with_its_imports(
 ) -> None:
     code, said = printed(capsys, "a.flow.yaml", "--base", "HEAD")
     assert code == 0
-    assert "In `HEAD` it was 1 paid request, $0.0059. At most **+$0.0468** a run." in said
-    assert "| medium | $0.0527 | $0.0527 | new |" in said
+    assert "In `HEAD` it was 1 paid request, $0.0059 to $0.0061. At most **+$0.0468** a run." in said
+    assert "| medium | $0.0527–0.0529 | $0.0527 to $0.0529 | new |" in said
     assert "| ~~shared.module.yaml:4~~ |" in said
     status = subprocess.run(["git", "status", "--short"], cwd=project, capture_output=True, text=True, check=True)
     assert status.stdout.split() == ["M", "shared.module.yaml"]

@@ -60,7 +60,7 @@ def test_the_most_that_a_step_can_cost_is_compared(tmp_path: Path) -> None:
     flow = FLOW.replace("{{ inputs.what }}", "a car")
     (tmp_path / "a.flow.yaml").write_text(flow, encoding="utf-8")
     messages = [each.message for each in known.check(tmp_path / "a.flow.yaml") if each.code == "house-rule"]
-    assert messages == ["`cost` is 0.0177, and flowdsl.toml wants `cost <= 0.01`"]
+    assert messages == ["`cost` is 0.0182, and flowdsl.toml wants `cost <= 0.01`"]
 
 
 def test_a_rule_has_a_message_and_a_severity_of_its_own(tmp_path: Path) -> None:

@@ -122,6 +122,10 @@ LAYOUTS: dict[str, tuple[str, str]] = {
         "- step: SET\n  a: |+\n    x\n\n\n  b: 1\n- step: SET\n  c: |+\n    x\n\n\n",
         "- step: SET\n  a: |+\n    x\n\n\n  b: 1\n- step: SET\n  c: |+\n    x\n\n\n",
     ),
+    "blank lines alone in a text grow no longer": (
+        "files:\n  a: |\n  \n     \n  b: |+\n    \n  c: 1\n",
+        "files:\n  a: |\n\n  b: |+\n\n  c: 1\n",
+    ),
     "a text over several lines goes on below its key": (
         "- step: SET\n  text: a red\n         boat\n  more: 'a\n\n\n    b'\n",
         "- step: SET\n  text: a red\n    boat\n  more: 'a\n\n\n    b'\n",

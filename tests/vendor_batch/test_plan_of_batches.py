@@ -40,7 +40,7 @@ def test_a_plan_shows_both_prices() -> None:
 
 def test_what_has_no_discount_counts_at_its_full_price() -> None:
     both = CARD.format(model="gpt-image-2") + CARD.format(model="gpt-image-2.5-flare")
-    assert line_of(plan_of("flow:\n" + both)) == "through the vendor's batch: $0.0088 to $0.0089, within 24 hours"
+    assert line_of(plan_of("flow:\n" + both)) == "through the vendor's batch: $0.0088 to $0.0091, within 24 hours"
     assert line_of(plan_of("flow:\n" + CARD.format(model="gpt-image-2.5-flare"))) == ""
     assert line_of(plan_of("flow:\n  - {step: SET, a: 1}\n")) == ""
 

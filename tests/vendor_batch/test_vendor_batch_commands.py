@@ -289,7 +289,7 @@ def test_what_may_be_spent_counts_the_price_of_the_batch(run: Any, vendor: Simul
     assert "stopped: " in err
     Path("flowdsl.toml").write_text("ask_above_usd = 0.0085\n", encoding="utf-8")
     _, err = run(*over, "--out", "asked", code=2)
-    assert "this batch of 3 records can cost up to $0.0238, and" in err
+    assert "this batch of 3 records can cost up to $0.0240, and" in err
 
 
 @pytest.mark.long

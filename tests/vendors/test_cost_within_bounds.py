@@ -23,6 +23,8 @@ from flowdsl_steps.image.vendors import vendor_named
 
 FROZEN = Path(__file__).parents[1] / "image" / "frozen_models.json"
 CENT = 1e-9
+AROUND = 30
+"""Tokens of text that OpenAI was seen to count beside those of the prompt."""
 
 
 def priced(model: OfferedModel) -> bool:
@@ -127,7 +129,7 @@ def test_every_model_of_openai_costs_what_lies_within_its_bounds(vendor: str, na
         usage, rates = None, model.prices.get("rates", {})
         if "image_out" in rates:
             usd = data.draw(st.floats(*found))
-            text = data.draw(st.integers(0, len(prompt.encode("utf-8", "surrogatepass"))))
+            text = data.draw(st.integers(0, n * (len(prompt.encode("utf-8", "surrogatepass")) + AROUND)))
             tokens = min(max(round(usd * 1e6 / rates["image_out"]), 1), round(found[1] * 1e6 / rates["image_out"]))
             details = {"text_tokens": text, "image_tokens": 0}
             usage = {"input_tokens": text, "output_tokens": tokens, "input_tokens_details": details}

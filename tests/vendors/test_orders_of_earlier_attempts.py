@@ -13,6 +13,9 @@ from typing import Any
 import pytest
 from bfl_fake import KEY, BlackForestLabsFake
 from fake_vendor import Asked, Reply, running
+from mistral_fake import KEY as MISTRAL_KEY
+from mistral_fake import MistralFake
+from zhipu_fake import KEY as ZHIPU_KEY
 from zhipu_fake import ZhipuFake
 
 from flowdsl.cli import main
@@ -183,29 +186,98 @@ def test_records_of_a_batch_wait_for_their_orders(vendor: Slow, capsys: pytest.C
     assert len(vendor.orders) == 2
 
 
-def test_a_vendor_whose_responses_name_no_address_is_asked_too(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    class Patient(ZhipuFake):
-        knows = False
+class Patient(ZhipuFake):
+    """Refuses questions for an order until it `knows` something."""
 
-        def respond(self, asked: Asked) -> Any:
-            is_question = asked.method == "GET" and "/async-result/" in asked.path
-            return Reply({}, 403) if is_question and not self.knows else super().respond(asked)
+    knows = False
 
-    from zhipu_fake import KEY as ZHIPU_KEY
+    def respond(self, asked: Asked) -> Any:
+        is_question = asked.method == "GET" and "/async-result/" in asked.path
+        return Reply({}, 403) if is_question and not self.knows else super().respond(asked)
 
+
+class BusyFiles(MistralFake):
+    """Mistral, which gives no file until it `knows` them."""
+
+    knows = False
+
+    def respond(self, asked: Asked) -> Reply:
+        is_question = asked.method == "GET" and not self.knows
+        return Reply({"detail": "Not now"}, 403) if is_question else super().respond(asked)
+
+
+def written(url: str, provider: str, model: str) -> None:
+    """A flow that asks another vendor."""
+    text = FLOW.replace("provider: bfl", f"provider: {provider}").replace("flux-2-pro", model)
+    Path("a.flow.yaml").write_text(text.replace("URL", url), encoding="utf-8")
+
+
+def ordered(fake: Patient | BusyFiles) -> int:
+    return sum(asked.method == "POST" for asked in fake.asked)
+
+
+OTHERS = [
+    (Patient, ZHIPU_KEY, ("zhipu", "glm-image")),
+    (BusyFiles, MISTRAL_KEY, ("mistral", "mistral-medium-latest")),
+]
+
+
+@pytest.fixture(params=OTHERS, ids=["zhipu", "mistral"])
+def other(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> Iterator[tuple[Patient | BusyFiles, tuple[str, str]]]:
+    fake, key, named = request.param
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("FLOWDSL_STATE", str(tmp_path / "state"))
-    monkeypatch.setenv("BFL_KEY", ZHIPU_KEY)
+    monkeypatch.setenv("BFL_KEY", key)
     monkeypatch.setattr("flowdsl_steps.image.vendors.zhipu._PAUSE_S", 0.0)
-    with running(Patient()) as fake:
-        text = FLOW.replace("provider: bfl", "provider: zhipu").replace("URL", fake.url)
-        Path("a.flow.yaml").write_text(text.replace("flux-2-pro", "glm-image"), encoding="utf-8")
-        broken_off()
-        fake.knows = True
-        assert "1 image in " in shown(capsys, "resume", "--yes")[0]
-        assert len(fake.orders) == 1
+    with running(fake()) as found:
+        written(found.url, *named)
+        yield found, named
+
+
+def test_a_vendor_whose_responses_name_no_address_is_asked_too(
+    other: tuple[Patient | BusyFiles, tuple[str, str]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    fake, _ = other
+    broken_off()
+    fake.knows = True
+    assert "1 image in " in shown(capsys, "resume", "--yes")[0]
+    assert ordered(fake) == 1
+
+
+def test_an_order_is_asked_for_nowhere_else_than_where_it_was_taken(
+    other: tuple[Patient | BusyFiles, tuple[str, str]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    fake, named = other
+    broken_off()
+    fake.knows = True
+    with running(type(fake)()) as elsewhere:
+        written(elsewhere.url, *named)
+        err = shown(capsys, "resume", "--yes", code=4)[1]
+        assert f"PICTURES goes to {elsewhere.url}/" in err
+        assert f"where nobody knows what was ordered at {fake.url}/" in err
+        assert "put `endpoint` and other settings of PICTURES back" in err
+        assert elsewhere.asked == []
+    written(fake.url, *named)
+    assert "1 image in " in shown(capsys, "resume", "--yes")[0]
+    assert ordered(fake) == 1
+
+
+def test_an_order_whose_own_address_is_elsewhere_now_is_told_as_that(
+    vendor: Slow, capsys: pytest.CaptureFixture[str]
+) -> None:
+    broken_off()
+    vendor.knows = True
+    with running(Slow()) as elsewhere:
+        Path("a.flow.yaml").write_text(FLOW.replace("URL", elsewhere.url), encoding="utf-8")
+        err = shown(capsys, "resume", "--yes", code=4)[1]
+        assert "where nobody knows what was ordered at" in err
+        assert elsewhere.asked == []
+    assert "at the vendor: 1." in shown(capsys, "runs", "show", "last")[0]
+    Path("a.flow.yaml").write_text(FLOW.replace("URL", vendor.url), encoding="utf-8")
+    assert "1 image in " in shown(capsys, "resume", "--yes")[0]
+    assert len(vendor.orders) == 1
 
 
 @pytest.mark.parametrize("command", ["run", "batch"])

@@ -19,6 +19,10 @@ PARTIAL_IMAGE_TOKENS = 100
 """Output tokens of one partial image. Source: OpenAI image generation guide."""
 
 MILLION = 1_000_000
+_TOKENS_AROUND = 30
+"""The most tokens of text seen beside those of the prompt: 16 to 30 with edits. A vendor puts them around any prompt,
+long or short, so they are added to what a prompt counts, and are not the least that it counts. Source: measurements of
+a third party, community.openai.com, t/1281361."""
 _ANY = "*"
 """The word for any size, or any quality, in the prices of a project."""
 
@@ -68,12 +72,14 @@ def most(
 ) -> float | None:
     """The most that a request for `n` images can cost in USD, its prompt included, or None when no price is known.
 
-    A prompt has no more tokens than bytes.
+    A prompt has no more tokens than bytes; what a vendor puts around it comes on top. No source says whether they are
+    counted once or for each picture that is made: for each, as pictures to edit are.
     """
     found = estimate(model, provider, size, quality, n, partial_images)
     if found is None:
         return None
-    return found[1] + len(prompt.encode("utf-8", "surrogatepass")) * (_rate(model, "text_in") or 0) / MILLION
+    tokens = len(prompt.encode("utf-8", "surrogatepass")) + _TOKENS_AROUND
+    return found[1] + tokens * max(1, n) * (_rate(model, "text_in") or 0) / MILLION
 
 
 def of_inputs(model: Model, images: Sequence[Image], request: ImageRequest) -> float | None:

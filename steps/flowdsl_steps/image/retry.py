@@ -54,9 +54,11 @@ class Order(NamedTuple):
     def described(self, endpoint: Endpoint) -> str:
         """In words, without what may be a key."""
         named = f" {harmless(self.id, endpoint.secrets)}" if self.id else ""
-        return f"the order{named} was taken: its picture is asked for at {harmless(self._address(), endpoint.secrets)}"
+        return f"the order{named} was taken: its picture is asked for at {harmless(self.address, endpoint.secrets)}"
 
-    def _address(self) -> str:
+    @property
+    def address(self) -> str:
+        """Where it is asked for, without what may be a login or a key."""
         scheme, slashes, rest = self.url.partition("?")[0].partition("://")
         host, slash, path = rest.partition("/")
         return f"{scheme}{slashes}{host.rpartition('@')[2]}{slash}{path}"

@@ -225,14 +225,15 @@ class Sender:
 
         `came` takes the pictures that are complete when something breaks it off.
         """
-        received = await earlier_order() or await self._response(self.encoded(request), delivery, came)
+        known = await earlier_order(self._vendor, self._endpoint)
+        received = known or await self._response(self.encoded(request), delivery, came)
         try:
             while (poll := self._vendor.next(received, self._endpoint)) is not None:
                 before = self.order
                 self.order = Order(poll.request.url, received.request_id or (before and before.id))
                 if before is None:
                     self._on_order(self.order)
-                    await keep_order(received, poll)
+                    await keep_order(received, self._endpoint)
                 kept = poll.kept or Received()
                 try:
                     poll = poll._replace(after_s=max(poll.after_s, asked_pause_s(received.headers)))
