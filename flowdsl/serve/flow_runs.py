@@ -15,6 +15,7 @@ from flowdsl.errors import RunError
 from flowdsl.events import Event, FlowFinished
 from flowdsl.journal.errors import JournalError
 from flowdsl.journal.tags import FLOW_TAG, REQUEST_TAG
+from flowdsl.serve.blamed import blamed
 from flowdsl.serve.elsewhere import LOOK_S, place_of, to_end
 from flowdsl.serve.gateway import Gateway
 from flowdsl.serve.keys import alone
@@ -188,7 +189,7 @@ class FlowRuns:
         try:
             result = await flow.arun(inputs, on_event=hear, journal=journal, run_id=run.id, tags=tags)
         except RunError as error:
-            run.refusal = of_run(error)
+            run.refusal = of_run(error, about=blamed(flow.document, error))
             run.refusal.more["run"] = run.id
             run.end("failed")
         except asyncio.CancelledError:
