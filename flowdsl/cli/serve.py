@@ -118,6 +118,7 @@ def _environment(options: Namespace, simulated: bool, settings: Settings | None,
     from flowdsl.cli.variables import stored_values, variables
     from flowdsl.environment import Environment
     from flowdsl.host import Host, Storage
+    from flowdsl.limits import Limits
     from flowdsl.services import provider_names
     from flowdsl.settings.places import PROJECT_FILE
     from flowdsl.source import Source
@@ -128,6 +129,7 @@ def _environment(options: Namespace, simulated: bool, settings: Settings | None,
     given: dict[str, Any] = {
         "settings": options.config or PROJECT_FILE,
         "storage": Storage(images=Path(options.out or IMAGES).absolute()),
+        "limits": Limits(files_by_value=False),
         "as_of": options.as_of,
         "allow_endpoints": options.allow_endpoint,
     }
@@ -270,7 +272,7 @@ def _serve(
         tell=_tell,
         parent=None if given is None else given[1],
         question=question,
-        given=lambda flow: {} if options.config is not None else served_arguments(options, flow),
+        given=lambda flow: {} if options.config is not None else served_arguments(options, flow, to_others=True),
         tokens=said.tokens,
     )
     return _account(asyncio.run(serve(parts, sock, lambda server: _announce(host, server.port, simulated=simulated))))

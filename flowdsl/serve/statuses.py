@@ -13,7 +13,7 @@ from flowdsl.codes import FINDINGS
 
 _BY_STATUS: Mapping[int, str] = {
     400: """
-        invalid-input invalid-option invalid-url private-address redirect-refused not-json schema-misfit
+        invalid-input invalid-option file-by-value invalid-url private-address redirect-refused not-json schema-misfit
         not-base64 not-an-image image-unreadable template-limit too-many-steps too-many-iterations context-too-large
         call-depth""",
     409: "run-goes-on request-held",
