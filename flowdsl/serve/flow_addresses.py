@@ -14,8 +14,9 @@ from flowdsl.nearest import nearest
 from flowdsl.serve.access import Access
 from flowdsl.serve.bodies import held_of, json_object
 from flowdsl.serve.elsewhere import end, place_of
-from flowdsl.serve.fields import param_of, shown
+from flowdsl.serve.fields import shown
 from flowdsl.serve.flow_runs import FlowRun, FlowRuns
+from flowdsl.serve.given_inputs import given_inputs
 from flowdsl.serve.headers import NO_STORE, check_room, key_of
 from flowdsl.serve.pictures import Pictures
 from flowdsl.serve.refusal import Refusal
@@ -63,14 +64,7 @@ class FlowAddresses:
             hint = f"did you mean '{near}'?" if near else "GET /flows lists those that are served."
             raise Refusal(404, f"There is no flow {shown(id)}; {hint}", param="id", code="flow_not_found")
         self._access.check_flow(token, id)
-        body = await json_object(request)
-        inputs = body.get("inputs", {})
-        unknown = next((name for name in body if name != "inputs"), None)
-        if unknown is not None:
-            message = f"Unknown parameter: {shown(unknown)}. The inputs of the flow stand in 'inputs'."
-            raise Refusal(400, message, param=param_of(unknown), code="unknown_parameter")
-        if not isinstance(inputs, dict):
-            raise Refusal(400, "'inputs' is an object: name and value.", param="inputs", code="invalid_type")
+        inputs = given_inputs(self._runs.flows[id], await json_object(request))
         check_room(self._runs.in_flight)
         owner = "" if token is None else token.name
         run = self._runs.start(id, inputs, owner, self._access.journal(token), key_of(request))

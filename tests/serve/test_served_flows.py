@@ -163,10 +163,10 @@ def test_a_run_that_fails_says_why_in_the_shape_of_refusals(flows: Running) -> N
 @pytest.mark.parametrize(
     "body, param, code",
     [
-        ({"inputs": {}}, "inputs", "missing_input"),
-        ({"inputs": {"city": 5}}, "inputs", "invalid_input"),
-        ({"inputs": {"city": "Lisbon", "count": 9}}, "inputs", "invalid_input"),
-        ({"inputs": {"city": "Lisbon", "citty": "x"}}, "inputs", "undefined_input"),
+        ({"inputs": {}}, "inputs.city", "missing_input"),
+        ({"inputs": {"city": 5}}, "inputs.city", "invalid_input"),
+        ({"inputs": {"city": "Lisbon", "count": 9}}, "inputs.count", "invalid_input"),
+        ({"inputs": {"city": "Lisbon", "citty": "x"}}, "inputs.citty", "undefined_input"),
         ({"inputs": []}, "inputs", "invalid_type"),
         ({"city": "Lisbon"}, "city", "unknown_parameter"),
     ],
