@@ -85,7 +85,7 @@ class FlowAddresses:
         token = self._access.token(request)
         owner = "" if token is None else token.name
         id, journal = request.path_params["id"], self._access.journal(token)
-        found = self._runs.kept(id, owner, journal)
+        found = self._runs.kept(id, owner, journal, self._pictures)
         if found is None and self._runs.is_elsewhere(id, owner, journal):
             found = {"run": id, "status": "running"}
         if found is None:
@@ -103,7 +103,7 @@ class FlowAddresses:
         if self._runs.is_elsewhere(id, owner, journal):
             if not await end(journal, place_of(id, owner)):
                 raise _other_process(503)
-            kept = self._runs.kept(id, owner, journal) or {"run": id, "status": "cancelled"}
+            kept = self._runs.kept(id, owner, journal, self._pictures) or {"run": id, "status": "cancelled"}
             return JSONResponse(self._said(request, kept), headers=NO_STORE)
         run = self._found(request)
         if run.task is not None and run.status == "running":

@@ -19,16 +19,21 @@ from flowdsl.serve.blamed import blamed
 from flowdsl.serve.elsewhere import LOOK_S, place_of, to_end
 from flowdsl.serve.gateway import Gateway
 from flowdsl.serve.keys import alone
-from flowdsl.serve.refusal import Refusal, of_run, other_request
+from flowdsl.serve.refusal import Refusal, of_kept, of_run, other_request
 
 if TYPE_CHECKING:
     from flowdsl.journal.journal import Journal
+    from flowdsl.serve.pictures import Pictures
 
 Given = Callable[[Flow], Mapping[str, Any]]
 _MOST_KEPT = 1000
 """Runs that are over and can still be asked for, with their results."""
 _MOST_EVENTS = 5000
 _OWNER_TAG = "token"
+_FORGOTTEN = ("elapsed_s", "images", "notes", "outputs")
+"""What only the process knows that ran it."""
+_STATUS = {"killed": "failed", "dropped": "cancelled"}
+"""How a client is told that a run stands."""
 
 
 class FlowRun:
@@ -111,16 +116,21 @@ class FlowRuns:
         found = self._runs.get(id)
         return found if found is not None and found.owner == owner else None
 
-    def kept(self, id: str, owner: str, journal: Journal) -> dict[str, Any] | None:
+    def kept(self, id: str, owner: str, journal: Journal, pictures: Pictures) -> dict[str, Any] | None:
         """What the journal knows of a run of this owner that another process has made, or one before this; None where
-        this process has it, or nobody."""
+        this process has it, or nobody. `forgotten` names what it does not keep."""
         if id in self._runs:
             return None
         found = next((each for each in journal.runs.named(id) if each.tags.get(FLOW_TAG)), None)
         if found is None or found.tags.get(_OWNER_TAG, "") != owner:
             return None
-        facts = {"run": id, "flow": found.tags[FLOW_TAG], "status": found.status, "cost_usd": found.cost_usd}
-        return facts if found.error is None else {**facts, "error": {"message": found.error.get("message")}}
+        status = _STATUS.get(found.status, found.status)
+        facts = {"run": id, "flow": found.tags[FLOW_TAG], "status": status, "cost_usd": found.cost_usd}
+        if status != "running":
+            digests = dict.fromkeys(each for request in journal.runs.requests(id) for each in request.pictures)
+            facts["made"] = [picture for each in digests if (picture := pictures.kept(each)) is not None]
+            facts["forgotten"] = list(_FORGOTTEN if status == "done" else ())
+        return facts if found.error is None else {**facts, **of_kept(found.error).body()}
 
     def start(self, flow: str, inputs: Mapping[str, Any], owner: str, journal: Journal, key: str | None) -> FlowRun:
         """Begins a run, or gives that of the same key.

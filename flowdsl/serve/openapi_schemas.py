@@ -87,6 +87,7 @@ SCHEMAS: dict[str, Any] = {
         outputs={"type": "object"},
         images={"type": "array", "items": {"type": "object"}},
         made={"type": "array", "items": {"type": "object"}},
+        forgotten={"type": "array", "items": _TEXT},
         cost_usd={"type": ["number", "null"]},
         elapsed_s={"type": "number"},
         notes={"type": "array"},

@@ -140,6 +140,16 @@ def of_run(error: RunError, param: str | None = None, about: str | None = None) 
     return Refusal(status, error.message, kind=_SERVER, code=code_of(error.code), headers=_NEVER, more=more)
 
 
+def of_kept(error: Mapping[str, Any]) -> Refusal:
+    """The refusal for a run that failed in another process, by what the journal keeps of its error."""
+    code, charge_possible = str(error.get("code")), bool(error.get("charge_possible"))
+    status = status_of(code, charge_possible=charge_possible)
+    more = {"charge_possible": True} if charge_possible else {}
+    return Refusal(
+        status, str(error.get("message")), kind=INVALID if status < 500 else _SERVER, code=code_of(code), more=more
+    )
+
+
 def _status(error: RunError) -> int:
     """The status of an error that is not of a service."""
     if error.code == "image-unreadable" and isinstance(error, StepError):  # one that is stored here
