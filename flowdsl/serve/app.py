@@ -95,7 +95,7 @@ class Application:
         inside = Starlette(routes=routes, exception_handlers=handlers)
         inside.router.redirect_slashes = False  # to http:// behind a proxy that ends TLS, and with its token
         places = {route.endpoint: route.path for route in routes}
-        self.asgi: ASGIApp = Outside(inside, access.tokens, self._metrics, self.reading, places, tell, log)
+        self.asgi = Outside(inside, access.tokens, self._metrics, self.reading, places, tell, log)
 
     async def _images(
         self, request: Request, read: Callable[[Request, str | None], Awaitable[Asked]], usual: str
