@@ -78,6 +78,7 @@ async def serve(parts: Parts, sock: socket.socket, on_ready: Callable[[Server], 
     private = [Path(images), Path(parts.environment.storage.output), parts.state]
     folder = Path(images).absolute() / ORIGINALS  # noqa: ASYNC240  nothing is served yet
     pictures = Pictures(folder, parts.state, parts.public_url, private=private)
+    parts.journal.running.sweep(spare=True)
     tokens = Tokens(parts.state, said=parts.tokens)
     with suppress(UsageError):  # a request will say so
         tokens.all()  # what is there now is needed as long as this process lives

@@ -125,7 +125,7 @@ class FlowRuns:
         if found is None or found.tags.get(_OWNER_TAG, "") != owner:
             return None
         status = _STATUS.get(found.status, found.status)
-        facts = {"run": id, "flow": found.tags[FLOW_TAG], "status": status, "cost_usd": found.cost_usd}
+        facts: dict[str, Any] = {"run": id, "flow": found.tags[FLOW_TAG], "status": status, "cost_usd": found.cost_usd}
         if status != "running":
             digests = dict.fromkeys(each for request in journal.runs.requests(id) for each in request.pictures)
             facts["made"] = [picture for each in digests if (picture := pictures.kept(each)) is not None]
