@@ -6,13 +6,13 @@ import asyncio
 import hashlib
 import json
 from collections import OrderedDict, deque
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from flowdsl.engine.state import new_run_id
 from flowdsl.environment.flow import Flow
 from flowdsl.errors import RunError
-from flowdsl.events import Event, FlowFinished
+from flowdsl.events import Event, FlowFinished, PartialImage
 from flowdsl.journal.errors import JournalError
 from flowdsl.journal.tags import FLOW_TAG, REQUEST_TAG
 from flowdsl.serve.blamed import blamed
@@ -50,6 +50,8 @@ class FlowRun:
         self.result: dict[str, Any] | None = None
         self.refusal: Refusal | None = None
         self.task: asyncio.Task[None] | None = None
+        self.pictures: set[str] = set()
+        """The SHA-256 of those that are its own: what inputs say of a picture is not."""
         self._events: deque[dict[str, Any]] = deque(maxlen=_MOST_EVENTS)
         self._count = 0
         self._changed = asyncio.Event()
@@ -192,6 +194,7 @@ class FlowRuns:
     ) -> None:
         def hear(event: Event) -> None:
             said = event.to_dict()
+            run.pictures.update(_pictures_of(event))
             run.tell(said)
             if isinstance(event, FlowFinished) and event.status != "done":
                 run.result = {name: said[name] for name in ("images", "cost_usd", "in_doubt")}
@@ -207,6 +210,7 @@ class FlowRuns:
             raise
         else:
             said = result.to_dict()
+            run.pictures.update(image.sha256 for image in (*result.images, *result.made))
             names = ("outputs", "images", "made", "cost_usd", "elapsed_s", "notes")
             run.result = {name: said[name] for name in names}
             run.end("done")
@@ -221,6 +225,13 @@ class FlowRuns:
         over = [each for each in self._runs.values() if each.status != "running"]
         for each in over[: max(0, len(over) - _MOST_KEPT)]:
             del self._runs[each.id]
+
+
+def _pictures_of(event: Event) -> Iterator[str]:
+    """The SHA-256 of the pictures that the engine tells of by an event."""
+    told = (event.image,) if isinstance(event, PartialImage) else getattr(event, "images", ())
+    for image in told if isinstance(told, tuple) else ():
+        yield str(image.get("sha256"))
 
 
 def _kept_digest(journal: Journal, id: str) -> str | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Container, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -83,8 +83,8 @@ class McpAddress:
         tags = {"agent": "mcp", **({} if token is None else {"token": token.name})}
         return Purse(self._access.journal(token), tags, None if token is None else token.models)
 
-    def _said(self, request: Any, value: Any) -> Any:
-        return self._pictures.published(value, str(request.base_url))
+    def _said(self, request: Any, value: Any, known: Container[str]) -> Any:
+        return self._pictures.published(value, str(request.base_url), known)
 
 
 def _after(body: bytes, receive: Receive) -> Receive:

@@ -8,7 +8,7 @@ import os
 import re
 import secrets
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container, Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -63,9 +63,9 @@ class Pictures:
                 return {"path": str(file), "mime": mime, "sha256": digest}
         return None
 
-    def published(self, value: Any, base: str) -> Any:
-        """JSON values as they leave this machine: pictures by their addresses, and no path."""
-        return published(value, lambda name: self.address_of(name, base), self._private)
+    def published(self, value: Any, base: str, known: Container[str] | None = None) -> Any:
+        """JSON values as they leave this machine: pictures by their addresses, those that are `known`, and no path."""
+        return published(value, lambda name: self.address_of(name, base), self._private, known)
 
     def file_of(self, signature: str, expires: str, name: str) -> tuple[Path, str] | None:
         """The file and the media type of an address; None for one that is not ours, or over."""

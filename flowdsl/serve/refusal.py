@@ -181,6 +181,8 @@ def _of_service(error: ServiceError, about: str | None, more: dict[str, Any]) ->
         return Refusal(status, error.message, kind=_SERVER, code=code, headers=headers, more=more)
     if isinstance(error, ServiceRefused) and error.status == 429:
         return Refusal(429, error.message, kind="insufficient_quota", code=code, headers=_NEVER, more=more)
+    if about is not None and error.status == 404:  # of an address of the flow's, and not of this gateway's
+        return Refusal(502, error.message, kind=_SERVER, code=code, headers=_NEVER, more=more)
     if isinstance(error, ServiceRefused) and error.status in _CLIENTS:
         param = error.details.get("param")
         named = param if isinstance(param, str) else None

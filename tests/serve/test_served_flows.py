@@ -242,6 +242,28 @@ def test_a_picture_of_an_earlier_process_whose_file_is_gone_has_no_address(tmp_p
         assert [each["sha256"] for each in said["made"]] == [first["made"][1]["sha256"]]
 
 
+ECHO = """\
+inputs: {text: {}}
+flow:
+  - {step: PARSE_JSON, in: "{{ inputs.text }}"}
+  - {step: FOR, var: each, items: "{{ [inputs.text] }}", do: [{step: SET, a: "{{ flowContext.each }}"}]}
+outputs: {said: "{{ flowContext.object }}", a: "{{ flowContext.a }}"}
+"""
+
+
+def test_a_client_that_knows_the_digest_of_a_picture_gets_no_new_address_of_it(tmp_path: Path) -> None:
+    write_flows(tmp_path)
+    (tmp_path / "flows" / "echo.flow.yaml").write_text(ECHO, encoding="utf-8")
+    with running_gateway(tmp_path, '[serve]\nflows = ["flows"]\n') as gateway:
+        made = run(gateway, city="Lisbon").json()["made"][0]
+        forged = json.dumps({"path": "a.png", "mime": "image/png", "sha256": made["sha256"]})
+        for text in (forged, json.dumps([{"x": json.loads(forged)}])):
+            found = run(gateway, "echo", text=text)
+            assert found.status_code == 200 and "/pictures/" not in found.text, found.text
+            events = run(gateway, "echo", text=text, headers={"Accept": "text/event-stream"})
+            assert made["sha256"] in events.text and "/pictures/" not in events.text
+
+
 def test_a_gateway_that_ends_waits_for_a_run_that_nobody_waits_for(tmp_path: Path) -> None:
     write_flows(tmp_path)
     with running_gateway(tmp_path, '[serve]\nflows = ["flows"]\n') as gateway:

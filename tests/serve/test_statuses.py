@@ -10,7 +10,7 @@ import pytest
 from gateways import Running, running_gateway
 
 from flowdsl.codes import CODES, FAILURES, FINDINGS
-from flowdsl.errors import ConfigError, LimitExceeded, RunError, ServiceError, StepError
+from flowdsl.errors import ConfigError, LimitExceeded, RunError, ServiceError, ServiceRefused, StepError
 from flowdsl.serve.refusal import of_run
 from flowdsl.serve.statuses import OF_SERVICES, STATUS, status_of
 
@@ -85,6 +85,11 @@ def test_the_refusal_of_a_code_has_its_status_in_the_shape_of_the_vendor(code: s
 @pytest.mark.parametrize("code", sorted(OF_SERVICES))
 def test_a_service_that_fails_is_not_said_to_be_the_client_s_fault(code: str) -> None:
     assert of_run(ServiceError("It failed", code=code, charge_possible=True)).status == 502
+
+
+def test_what_a_flow_does_not_find_elsewhere_is_not_an_address_of_the_gateway_that_is_not_there() -> None:
+    error = ServiceRefused("shop.example.com has no such page", status=404)
+    assert (of_run(error).status, of_run(error, about="inputs").status) == (404, 502)
 
 
 def test_what_a_service_has_made_of_a_request_is_not_the_client_s_fault() -> None:
