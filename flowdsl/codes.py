@@ -180,6 +180,7 @@ FINDINGS = (
 
 FAILURES = (
     Code("invalid-input", "error", "An input does not fit its schema."),
+    Code("file-by-value", "error", "A value names a file to read, and in this run only the flow itself may."),
     Code("invalid-option", "error", "A resolved option does not fit its key."),
     Code("service-not-configured", "error", "The service entry lacks something, such as its endpoint or key."),
     Code("unknown-provider", "error", "The service entry names a provider that does not exist."),

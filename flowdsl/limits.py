@@ -19,7 +19,9 @@ class Limits(Record):
     many paid requests a run may send, `max_usd` what they may cost together in USD (None: no limit). The most that a
     request can cost is reserved before it is sent, and is not given back where its outcome is unknown. A settings file
     can lower `max_requests`, `max_usd` and `private_addresses`, unless `fixed` names them. `fewer_images` is whether a
-    service may send fewer pictures than it was asked for: that is noted, or else an error.
+    service may send fewer pictures than it was asked for: that is noted, or else an error. `files_by_value` is whether
+    inputs, and what else a run comes by, may name the files of the project that steps read: where somebody else gives
+    the inputs, only the flow itself may.
     """
 
     timeout_s: float | None = None
@@ -33,6 +35,7 @@ class Limits(Record):
     max_usd: float | None = None
     fixed: frozenset[str] = frozenset()
     fewer_images: bool = True
+    files_by_value: bool = True
 
 
 class Reservation(Protocol):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 
 from flowdsl.errors import FlowCheckError, FlowError, RunError, ServiceError
+from flowdsl.settings.mistakes import Mistaken
 from flowdsl.source import Source, Span
 
 FAILED = 4
@@ -33,7 +34,9 @@ def report_error(error: Exception) -> int:
     if isinstance(error, FlowError):
         from flowdsl.cli.arguments import cut
 
-        sys.stderr.write(f"flowdsl: {cut(str(error))}\n")
+        parts = error.parts if isinstance(error, Mistaken) else [str(error)]
+        said = "\n".join(f"{cut(part)}\n" for part in parts)
+        sys.stderr.write(f"flowdsl: {said}")
         return 2
     if isinstance(error, OSError):
         from flowdsl.cli.arguments import cut

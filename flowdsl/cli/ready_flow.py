@@ -49,6 +49,7 @@ def ready_flow(
             max_requests=max_requests,
             max_usd=options.max_usd,
             fixed=_fixed(options),
+            files_by_value=getattr(options, "files_by_value", True),
         ),
         "allow_endpoints": options.allow_endpoint,
     }

@@ -302,7 +302,7 @@ def add_options(parser: Parser) -> None:
     flag(parser, "--private-addresses", help="let steps such as REST reach this machine and its own network")
     parser.add_argument("--max-usd", type=usd, metavar="X", help="spend at most X USD, by the catalogue's prices")
     flag(parser, "-y", "--yes", help="do not ask, whatever it can cost: `ask_above_usd` of the settings does not count")
-    parser.set_defaults(resume=None, resend=False, from_step=None, served={})
+    parser.set_defaults(resume=None, resend=False, from_step=None, served={}, files_by_value=True)
 
 
 def _run(

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from flowdsl.environment.flow import Flow
     from flowdsl.serve.routes import Routing
     from flowdsl.settings.files import Settings
+    from flowdsl.settings.mistakes import Mistakes
     from flowdsl.settings.serving import Serving
 
 PATHS = {
@@ -54,16 +55,17 @@ def main(arguments: Sequence[str]) -> int:
     if not 1 <= options.workers <= _MOST_WORKERS:
         raise UsageError(f"--workers takes a number from 1 to {_MOST_WORKERS}, such as the number of processors")
     check_written_over(options.log_json, "log")
+    from flowdsl.settings.mistakes import Mistakes
     from flowdsl.settings.serving import serving
 
-    settings = _settings(options.config)
-    said = serving(settings)
+    settings, mistakes = _settings(options.config), Mistakes()
+    said = serving(settings, mistakes)
     simulated = options.simulate or not said.is_configured
     with ExitStack() as stack:
         environment = _environment(options, simulated, settings, stack)
         if options.check:
-            return _check(environment, said, settings)
-        return _serve(options, environment, said, settings, stack, simulated=simulated)
+            return _check(environment, said, settings, mistakes)
+        return _serve(options, environment, said, settings, stack, mistakes, simulated=simulated)
 
 
 def parser() -> Parser:
@@ -118,6 +120,7 @@ def _environment(options: Namespace, simulated: bool, settings: Settings | None,
     from flowdsl.cli.variables import stored_values, variables
     from flowdsl.environment import Environment
     from flowdsl.host import Host, Storage
+    from flowdsl.limits import Limits
     from flowdsl.services import provider_names
     from flowdsl.settings.places import PROJECT_FILE
     from flowdsl.source import Source
@@ -128,6 +131,7 @@ def _environment(options: Namespace, simulated: bool, settings: Settings | None,
     given: dict[str, Any] = {
         "settings": options.config or PROJECT_FILE,
         "storage": Storage(images=Path(options.out or IMAGES).absolute()),
+        "limits": Limits(files_by_value=False),
         "as_of": options.as_of,
         "allow_endpoints": options.allow_endpoint,
     }
@@ -149,24 +153,52 @@ def _environment(options: Namespace, simulated: bool, settings: Settings | None,
     return environment
 
 
-def _check(environment: Environment, said: Serving, settings: Settings | None) -> int:
-    """Checks the settings; gives the exit code."""
-    from flowdsl.diagnostics import render
+def _looked_at(
+    environment: Environment, said: Serving, mistakes: Mistakes, *, is_quiet: bool = False
+) -> tuple[Routing, dict[str, Flow]]:
+    """The models and flows that are served.
+
+    Raises:
+        FlowCheckError: flows have mistakes.
+        UsageError: the settings have: these are told with what they say, all at once.
+    """
+    from flowdsl.errors import FlowCheckError
     from flowdsl.serve.routing import check_tokens, routing
     from flowdsl.serve.served import served
+
+    found, flows, broken = None, None, None
+    with mistakes.gathered():
+        found = routing(environment, said, None if is_quiet else _show)
+    try:
+        with mistakes.gathered():
+            flows = served(environment, said)
+    except FlowCheckError as error:
+        broken = error
+    if flows is not None and not said.lacks_flows:
+        with mistakes.gathered():
+            check_tokens(said, found, flows)
+    mistakes.check()
+    if broken is not None:
+        raise broken
+    assert found is not None and flows is not None  # noqa: S101  else there was a mistake
+    return found, flows
+
+
+def _check(environment: Environment, said: Serving, settings: Settings | None, mistakes: Mistakes) -> int:
+    """Checks the settings; gives the exit code."""
+    from flowdsl.diagnostics import render
     from flowdsl.serve.tokens import Tokens
     from flowdsl.source import Source
 
+    found, flows = _looked_at(environment, said, mistakes)
+
     def used() -> set[str]:
-        steps = (step for flow in served(environment, said).values() for step in flow.document.every_step())
+        steps = (step for flow in flows.values() for step in flow.document.every_step())
         return {str(step.service.value) for step in steps if step.service is not None}
 
     findings = environment.settings_for(Source("", _NAME)).findings_for(environment.registry, used)
     if findings:
         sys.stderr.write(f"{render(findings)}\n")
-    found = routing(environment, said, _show)
-    flows = served(environment, said)
-    check_tokens(said, found, flows)
     if said.is_configured:
         _warn_of_needs(environment, found, settings)
     tokens = Tokens(_state(settings), said=said.tokens)
@@ -215,6 +247,7 @@ def _serve(
     said: Serving,
     settings: Settings | None,
     stack: ExitStack,
+    mistakes: Mistakes,
     *,
     simulated: bool,
 ) -> int:
@@ -226,8 +259,6 @@ def _serve(
     from flowdsl.journal.journal import Journal
     from flowdsl.serve.assembled import Parts, serve
     from flowdsl.serve.hosts import is_loopback
-    from flowdsl.serve.routing import check_tokens, routing
-    from flowdsl.serve.served import served
     from flowdsl.serve.server import listener
     from flowdsl.serve.tokens import Tokens
 
@@ -239,9 +270,7 @@ def _serve(
             f"this machine alone, `--host {HOST}`; `flowdsl tokens create NAME` makes a token"
         )
     given = inherited()
-    found = routing(environment, said, _show if given is None else None)
-    flows = served(environment, said)
-    check_tokens(said, found, flows)
+    found, flows = _looked_at(environment, said, mistakes, is_quiet=given is not None)
     journal = stack.enter_context(Journal(state, simulated=simulated))
     journal.budget = budget_of(_NAME, journal, settings)
     number = options.port if options.port is not None else said.port if said.port is not None else PORT
@@ -270,7 +299,7 @@ def _serve(
         tell=_tell,
         parent=None if given is None else given[1],
         question=question,
-        given=lambda flow: {} if options.config is not None else served_arguments(options, flow),
+        given=lambda flow: {} if options.config is not None else served_arguments(options, flow, to_others=True),
         tokens=said.tokens,
     )
     return _account(asyncio.run(serve(parts, sock, lambda server: _announce(host, server.port, simulated=simulated))))

@@ -14,12 +14,14 @@ if TYPE_CHECKING:
     from flowdsl.journal.runs import KeptRun
 
 _SERVED = "served"
+_TO_OTHERS = "to_others"
 _OF_KIT = "global"
 """The blocks that only the actions of a kit have, whatever its file is called."""
 
 
-def served_arguments(options: Namespace, flow: Flow) -> dict[str, Any]:
-    """What a journal is given of a run of a flow that a command serves with these options."""
+def served_arguments(options: Namespace, flow: Flow, *, to_others: bool = False) -> dict[str, Any]:
+    """What a journal is given of a run of a flow that a command serves with these options; `to_others`: not to the
+    person alone whose files these are."""
     argv = ["run", os.path.abspath(flow.document.source.path)]  # noqa: PTH100  links stay links
     action = (flow.document.id or flow.document.title) if _OF_KIT in flow.document.scopes else None
     argv += [] if action is None else ["--action", action]
@@ -31,7 +33,7 @@ def served_arguments(options: Namespace, flow: Flow) -> dict[str, Any]:
         for key in keys_in(address):
             address = address.replace(key, HIDDEN)
         argv += ["--allow-endpoint", address]
-    return {"argv": argv, "cwd": os.getcwd(), "action": action, _SERVED: True}  # noqa: PTH109
+    return {"argv": argv, "cwd": os.getcwd(), "action": action, _SERVED: True, _TO_OTHERS: to_others}  # noqa: PTH109
 
 
 def take_inputs(run: KeptRun, found: Namespace) -> None:
@@ -40,3 +42,4 @@ def take_inputs(run: KeptRun, found: Namespace) -> None:
         hidden = run.given.get("hidden", [])
         found.served = {name: value for name, value in run.given["inputs"].items() if name not in hidden}
         found.input = [(name, HIDDEN) for name in hidden]
+        found.files_by_value = not run.given.get(_TO_OTHERS)

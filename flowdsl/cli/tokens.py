@@ -46,13 +46,16 @@ def main(arguments: Sequence[str]) -> int:
     from flowdsl.journal.place import state_folder
     from flowdsl.serve.tokens import Tokens
     from flowdsl.settings.files import named_file, project_file
+    from flowdsl.settings.mistakes import Mistakes
     from flowdsl.settings.said_tokens import said_tokens
 
     settings = project_file("<tokens>") if options.config is None else named_file(options.config)
     state = state_folder(os.environ, None if settings is None else settings[0])
     said = {}
     if settings is not None and action == "list":  # one can be revoked whatever is wrong with settings
-        said = said_tokens(settings[0], settings[1].get("tokens"))
+        mistakes = Mistakes()
+        said = said_tokens(settings[0], settings[1].get("tokens"), mistakes)
+        mistakes.check()
     tokens = Tokens(state, said=said)
     if action == "create":
         return _create(tokens, options)

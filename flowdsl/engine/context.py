@@ -128,6 +128,10 @@ class RunningStep:
         """What opens a transport of the host."""
         return self._frame.run.transport
 
+    def check_file_name(self, name: str) -> None:
+        """Looks whether the name of a file may come from where it does."""
+        self._frame.run.check_file_name(name)
+
     def project_file(self, name: str) -> str:
         """The path of a file of the project; a step alone, without a flow, is in the working folder's."""
         return self._frame.run.project_file(name, Span(Source(""), 0, 0))

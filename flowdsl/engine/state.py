@@ -16,6 +16,7 @@ from flowdsl.engine.context_size import ContextSize
 from flowdsl.errors import ConfigError
 from flowdsl.events import Event, Invocation
 from flowdsl.services import KEYS
+from flowdsl.step.problem import show
 from flowdsl.step.service import Service, check_key
 
 if TYPE_CHECKING:
@@ -267,8 +268,9 @@ class Run:
         where it lies.
 
         Raises:
-            ConfigError: there is no such file in the project.
+            ConfigError: there is no such file in the project, or nobody but the flow may name it.
         """
+        self.check_file_name(name)
         if os.path.isabs(name) and os.path.isfile(name):  # noqa: PTH113, PTH117  pathlib is slow to import
             from flowdsl.image.shelf import ORIGINALS
 
@@ -276,6 +278,24 @@ class Run:
             if any(is_within(name, folder) for folder in (pictures, self.output)):
                 return os.path.realpath(name)
         return project_file(name, at)
+
+    def check_file_name(self, name: str) -> None:
+        """Looks whether the name of a file may come from where it does, before anything is said of that file.
+
+        Raises:
+            ConfigError: a value names it, and neither the flow nor what the run made.
+        """
+        if self.limits.files_by_value or name in self.files or any(image.path == name for image in self.store.made):
+            return
+        from flowdsl.document.own_words import says
+
+        if not says(self.program.document, name):
+            raise ConfigError(
+                f"{show(name)} is the name of a file, and here files are named by the flow alone, not by its inputs",
+                code="file-by-value",
+                hint="a picture is given as a `data:` address or as a link; files that may be chosen stand in the "
+                "flow, as an `enum` of the input",
+            )
 
     def service(self, step: StepNode, given: Mapping[str, Any] | None = None) -> Service:
         """The service entry of a step, with its templates resolved and its secrets marked; `given` are the step's

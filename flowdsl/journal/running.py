@@ -94,10 +94,10 @@ class Running:
                 place.unlink()
             os.close(descriptor)
 
-    def sweep(self) -> None:
-        """Removes what processes left that were killed."""
+    def sweep(self, *, spare: bool = False) -> None:
+        """Removes what processes left that were killed; with `spare` only what they kept for further runs."""
         with contextlib.suppress(OSError):
-            for run in [path.name for path in self._folder.iterdir()]:
+            for run in [path.name for path in self._folder.glob(f"{_SPARE}*" if spare else "*")]:
                 if not self.goes_on(run) and self.take(run):
                     self.let_go(run)
             self.close()

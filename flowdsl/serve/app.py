@@ -25,7 +25,7 @@ from flowdsl.serve.gateway import Asker, Gateway, Made
 from flowdsl.serve.headers import NO_STORE, check_room, key_of
 from flowdsl.serve.metrics import TYPE, Metrics
 from flowdsl.serve.openapi import openapi
-from flowdsl.serve.openapi_page import page
+from flowdsl.serve.openapi_page import WELCOME, page
 from flowdsl.serve.outside import HANDLERS, Log, Outside, closed, refused, response_of
 from flowdsl.serve.pictures import Pictures
 from flowdsl.serve.reading import Reading
@@ -36,6 +36,8 @@ if TYPE_CHECKING:
     from flowdsl.image.image import Image
 
 _SENT_WHOLE = 512 * 1024
+_PAGE = {"content-security-policy": "default-src 'none'; style-src 'unsafe-inline'"}
+_PLACES = {"docs": "/docs", "openapi": "/openapi.json", "models": "/v1/models", "health": "/healthz"}
 
 
 class Application:
@@ -69,6 +71,7 @@ class Application:
             for name, read in (("generations", generation), ("edits", edit))
         ]
         routes += [
+            Route("/", self._root),
             Route("/v1/models", self._models),
             Route("/v1/models/{model:path}", self._model),
             Route("/pictures/{signature}/{expires}/{name}", self._picture),
@@ -92,7 +95,7 @@ class Application:
         inside = Starlette(routes=routes, exception_handlers=handlers)
         inside.router.redirect_slashes = False  # to http:// behind a proxy that ends TLS, and with its token
         places = {route.endpoint: route.path for route in routes}
-        self.asgi: ASGIApp = Outside(inside, access.tokens, self._metrics, self.reading, places, tell, log)
+        self.asgi = Outside(inside, access.tokens, self._metrics, self.reading, places, tell, log)
 
     async def _images(
         self, request: Request, read: Callable[[Request, str | None], Awaitable[Asked]], usual: str
@@ -161,6 +164,12 @@ class Application:
     def _address(self, request: Request, image: Image) -> str:
         return self._pictures.address_of(Path(image.original).name, str(request.base_url))
 
+    async def _root(self, request: Request) -> Response:
+        """Says where to look, to whoever comes without an address."""
+        if "text/html" in request.headers.get("accept", ""):
+            return HTMLResponse(WELCOME, headers=_PAGE)
+        return JSONResponse({"message": "A flowdsl gateway: /docs says what it serves.", **_PLACES})
+
     async def _models(self, request: Request) -> Response:
         token = self._access.token(request)
         names = [name for name in self._gateway.routing.names() if token is None or token.may_use(name)]
@@ -193,9 +202,8 @@ class Application:
         return JSONResponse(self._described())
 
     async def _page(self, request: Request) -> Response:
-        headers = {"content-security-policy": "default-src 'none'; style-src 'unsafe-inline'"}
         models = [] if self._access.tokens.required else self._gateway.routing.names()
-        return HTMLResponse(page(self._described(), models), headers=headers)
+        return HTMLResponse(page(self._described(), models), headers=_PAGE)
 
     def _described(self) -> dict[str, Any]:
         """What is served; where tokens are needed it names no flow and no model, as nobody has shown one."""

@@ -68,14 +68,17 @@ async def serve(parts: Parts, sock: socket.socket, on_ready: Callable[[Server], 
     requests did not end.
 
     Raises:
-        UsageError: the pictures are not in a folder.
+        UsageError: the pictures are not in a folder, or whoever asks may name files of this machine.
     """
+    if parts.environment.limits.files_by_value:
+        raise UsageError("clients of a gateway name no files: its environment has Limits(files_by_value=False)")
     images = parts.environment.storage.images
     if not isinstance(images, str):
         raise UsageError("a gateway serves pictures from a folder: Storage(images=…) of its environment names one")
     private = [Path(images), Path(parts.environment.storage.output), parts.state]
     folder = Path(images).absolute() / ORIGINALS  # noqa: ASYNC240  nothing is served yet
     pictures = Pictures(folder, parts.state, parts.public_url, private=private)
+    parts.journal.running.sweep(spare=True)
     tokens = Tokens(parts.state, said=parts.tokens)
     with suppress(UsageError):  # a request will say so
         tokens.all()  # what is there now is needed as long as this process lives

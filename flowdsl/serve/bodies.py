@@ -35,7 +35,7 @@ async def generation(request: Request, deployment: str | None) -> Asked:
     Raises:
         Refusal: it cannot be read, or its fields have other names and types.
     """
-    body = json_body(await _read(request, LONGEST_JSON), request.headers.get("content-type", ""))
+    body = json_body(await whole_body(request, LONGEST_JSON), request.headers.get("content-type", ""))
     return _accepted(asked(body, deployment=deployment))
 
 
@@ -45,7 +45,7 @@ async def json_object(request: Request) -> dict[str, Any]:
     Raises:
         Refusal: it cannot be read.
     """
-    raw = await _read(request, LONGEST_JSON)
+    raw = await whole_body(request, LONGEST_JSON)
     return json_body(raw, request.headers.get("content-type", "")) if raw else {}
 
 
@@ -57,7 +57,7 @@ async def edit(request: Request, deployment: str | None) -> Asked:
     """
     kind = request.headers.get("content-type", "")
     if kind.partition(";")[0].strip().lower() != _FORM:
-        body = json_body(await _read(request, LONGEST_JSON), kind)
+        body = json_body(await whole_body(request, LONGEST_JSON), kind)
         images, mask = body.pop("images", None), body.pop("mask", None)
         found = _accepted(asked(body, deployment=deployment, is_edit=True))
         pictures = tuple(_linked(each, "images") for each in images) if isinstance(images, list) else ()
@@ -121,7 +121,13 @@ def _accepted(found: Asked | list[Refusal]) -> Asked:
     return found
 
 
-async def _read(request: Request, most: int) -> bytes:
+async def whole_body(request: Request, most: int) -> bytes:
+    """The body of a request, whatever it is.
+
+    Raises:
+        ClientGone: it did not come, and will not.
+        Refusal: it has more bytes than this, or takes too long.
+    """
     _check_length(request, most)
     pieces: list[bytes] = []
     receive = _limited(request, most)

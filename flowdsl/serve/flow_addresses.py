@@ -14,8 +14,9 @@ from flowdsl.nearest import nearest
 from flowdsl.serve.access import Access
 from flowdsl.serve.bodies import held_of, json_object
 from flowdsl.serve.elsewhere import end, place_of
-from flowdsl.serve.fields import param_of, shown
+from flowdsl.serve.fields import shown
 from flowdsl.serve.flow_runs import FlowRun, FlowRuns
+from flowdsl.serve.given_inputs import given_inputs
 from flowdsl.serve.headers import NO_STORE, check_room, key_of
 from flowdsl.serve.pictures import Pictures
 from flowdsl.serve.refusal import Refusal
@@ -63,14 +64,7 @@ class FlowAddresses:
             hint = f"did you mean '{near}'?" if near else "GET /flows lists those that are served."
             raise Refusal(404, f"There is no flow {shown(id)}; {hint}", param="id", code="flow_not_found")
         self._access.check_flow(token, id)
-        body = await json_object(request)
-        inputs = body.get("inputs", {})
-        unknown = next((name for name in body if name != "inputs"), None)
-        if unknown is not None:
-            message = f"Unknown parameter: {shown(unknown)}. The inputs of the flow stand in 'inputs'."
-            raise Refusal(400, message, param=param_of(unknown), code="unknown_parameter")
-        if not isinstance(inputs, dict):
-            raise Refusal(400, "'inputs' is an object: name and value.", param="inputs", code="invalid_type")
+        inputs = given_inputs(self._runs.flows[id], await json_object(request))
         check_room(self._runs.in_flight)
         owner = "" if token is None else token.name
         run = self._runs.start(id, inputs, owner, self._access.journal(token), key_of(request))
@@ -80,23 +74,23 @@ class FlowAddresses:
         if _EVENTS in request.headers.get("accept", ""):
             return StreamingResponse(self._told(request, run, 0), media_type=_EVENTS, headers=where)
         if "respond-async" in request.headers.get("prefer", ""):
-            return JSONResponse(self._said(request, run.to_dict()), 202, where)
+            return JSONResponse(self._said(request, run), 202, where)
         await run.ended()
         if run.refusal is not None:
             raise run.refusal
-        return JSONResponse(self._said(request, run.to_dict()), headers=where)
+        return JSONResponse(self._said(request, run), headers=where)
 
     async def _run(self, request: Request) -> Response:
         """A run of this process, else what the journal knows of it."""
         token = self._access.token(request)
         owner = "" if token is None else token.name
         id, journal = request.path_params["id"], self._access.journal(token)
-        found = self._runs.kept(id, owner, journal)
+        found = self._runs.kept(id, owner, journal, self._pictures)
         if found is None and self._runs.is_elsewhere(id, owner, journal):
             found = {"run": id, "status": "running"}
         if found is None:
-            found = self._found(request).to_dict()
-        return JSONResponse(self._said(request, found), headers=NO_STORE)
+            return JSONResponse(self._said(request, self._found(request)), headers=NO_STORE)
+        return JSONResponse(self._kept(request, found), headers=NO_STORE)
 
     async def _events(self, request: Request) -> Response:
         last = request.headers.get("last-event-id", "")
@@ -109,15 +103,15 @@ class FlowAddresses:
         if self._runs.is_elsewhere(id, owner, journal):
             if not await end(journal, place_of(id, owner)):
                 raise _other_process(503)
-            kept = self._runs.kept(id, owner, journal) or {"run": id, "status": "cancelled"}
-            return JSONResponse(self._said(request, kept), headers=NO_STORE)
+            kept = self._runs.kept(id, owner, journal, self._pictures) or {"run": id, "status": "cancelled"}
+            return JSONResponse(self._kept(request, kept), headers=NO_STORE)
         run = self._found(request)
         if run.task is not None and run.status == "running":
             run.task.cancel()
             await run.ended()
             if journal.running.goes_on(run.place) and not await end(journal, run.place):  # it waited for another one
                 raise _other_process(503)
-        return JSONResponse(self._said(request, run.to_dict()), headers=NO_STORE)
+        return JSONResponse(self._said(request, run), headers=NO_STORE)
 
     def _found(self, request: Request) -> FlowRun:
         token = self._access.token(request)
@@ -131,14 +125,19 @@ class FlowAddresses:
             raise Refusal(404, message, code="run_not_found")
         return found
 
-    def _said(self, request: Request, value: Any) -> Any:
-        return self._pictures.published(value, str(request.base_url))
+    def _said(self, request: Request, run: FlowRun, value: Any = None) -> Any:
+        """What a run says of itself, or one of its events, with addresses of its own pictures and no others."""
+        found = run.to_dict() if value is None else value
+        return self._pictures.published(found, str(request.base_url), run.pictures)
+
+    def _kept(self, request: Request, found: dict[str, Any]) -> Any:
+        return self._pictures.published(found, str(request.base_url))
 
     async def _told(self, request: Request, run: FlowRun, first: int) -> AsyncIterator[bytes]:
         """The events of a run, and how it ended."""
         async for number, event in run.follow(first):
-            yield _event(number, str(event.get("event")), self._said(request, event))
-        yield _event(None, "result", self._said(request, run.to_dict()))
+            yield _event(number, str(event.get("event")), self._said(request, run, event))
+        yield _event(None, "result", self._said(request, run))
 
 
 def _other_process(status: int) -> Refusal:

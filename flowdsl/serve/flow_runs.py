@@ -6,28 +6,34 @@ import asyncio
 import hashlib
 import json
 from collections import OrderedDict, deque
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from flowdsl.engine.state import new_run_id
 from flowdsl.environment.flow import Flow
 from flowdsl.errors import RunError
-from flowdsl.events import Event, FlowFinished
+from flowdsl.events import Event, FlowFinished, PartialImage
 from flowdsl.journal.errors import JournalError
 from flowdsl.journal.tags import FLOW_TAG, REQUEST_TAG
+from flowdsl.serve.blamed import blamed
 from flowdsl.serve.elsewhere import LOOK_S, place_of, to_end
 from flowdsl.serve.gateway import Gateway
 from flowdsl.serve.keys import alone
-from flowdsl.serve.refusal import Refusal, of_run, other_request
+from flowdsl.serve.refusal import Refusal, of_kept, of_run, other_request
 
 if TYPE_CHECKING:
     from flowdsl.journal.journal import Journal
+    from flowdsl.serve.pictures import Pictures
 
 Given = Callable[[Flow], Mapping[str, Any]]
 _MOST_KEPT = 1000
 """Runs that are over and can still be asked for, with their results."""
 _MOST_EVENTS = 5000
 _OWNER_TAG = "token"
+_FORGOTTEN = ("elapsed_s", "images", "notes", "outputs")
+"""What only the process knows that ran it."""
+_STATUS = {"killed": "failed", "dropped": "cancelled"}
+"""How a client is told that a run stands."""
 
 
 class FlowRun:
@@ -44,6 +50,8 @@ class FlowRun:
         self.result: dict[str, Any] | None = None
         self.refusal: Refusal | None = None
         self.task: asyncio.Task[None] | None = None
+        self.pictures: set[str] = set()
+        """The SHA-256 of those that are its own: what inputs say of a picture is not."""
         self._events: deque[dict[str, Any]] = deque(maxlen=_MOST_EVENTS)
         self._count = 0
         self._changed = asyncio.Event()
@@ -110,16 +118,21 @@ class FlowRuns:
         found = self._runs.get(id)
         return found if found is not None and found.owner == owner else None
 
-    def kept(self, id: str, owner: str, journal: Journal) -> dict[str, Any] | None:
+    def kept(self, id: str, owner: str, journal: Journal, pictures: Pictures) -> dict[str, Any] | None:
         """What the journal knows of a run of this owner that another process has made, or one before this; None where
-        this process has it, or nobody."""
+        this process has it, or nobody. `forgotten` names what it does not keep."""
         if id in self._runs:
             return None
         found = next((each for each in journal.runs.named(id) if each.tags.get(FLOW_TAG)), None)
         if found is None or found.tags.get(_OWNER_TAG, "") != owner:
             return None
-        facts = {"run": id, "flow": found.tags[FLOW_TAG], "status": found.status, "cost_usd": found.cost_usd}
-        return facts if found.error is None else {**facts, "error": {"message": found.error.get("message")}}
+        status = _STATUS.get(found.status, found.status)
+        facts: dict[str, Any] = {"run": id, "flow": found.tags[FLOW_TAG], "status": status, "cost_usd": found.cost_usd}
+        if status != "running":
+            digests = dict.fromkeys(each for request in journal.runs.requests(id) for each in request.pictures)
+            facts["made"] = [picture for each in digests if (picture := pictures.kept(each)) is not None]
+            facts["forgotten"] = list(_FORGOTTEN if status == "done" else ())
+        return facts if found.error is None else {**facts, **of_kept(found.error).body()}
 
     def start(self, flow: str, inputs: Mapping[str, Any], owner: str, journal: Journal, key: str | None) -> FlowRun:
         """Begins a run, or gives that of the same key.
@@ -181,6 +194,7 @@ class FlowRuns:
     ) -> None:
         def hear(event: Event) -> None:
             said = event.to_dict()
+            run.pictures.update(_pictures_of(event))
             run.tell(said)
             if isinstance(event, FlowFinished) and event.status != "done":
                 run.result = {name: said[name] for name in ("images", "cost_usd", "in_doubt")}
@@ -188,7 +202,7 @@ class FlowRuns:
         try:
             result = await flow.arun(inputs, on_event=hear, journal=journal, run_id=run.id, tags=tags)
         except RunError as error:
-            run.refusal = of_run(error)
+            run.refusal = of_run(error, about=blamed(flow.document, error))
             run.refusal.more["run"] = run.id
             run.end("failed")
         except asyncio.CancelledError:
@@ -196,6 +210,7 @@ class FlowRuns:
             raise
         else:
             said = result.to_dict()
+            run.pictures.update(image.sha256 for image in (*result.images, *result.made))
             names = ("outputs", "images", "made", "cost_usd", "elapsed_s", "notes")
             run.result = {name: said[name] for name in names}
             run.end("done")
@@ -210,6 +225,13 @@ class FlowRuns:
         over = [each for each in self._runs.values() if each.status != "running"]
         for each in over[: max(0, len(over) - _MOST_KEPT)]:
             del self._runs[each.id]
+
+
+def _pictures_of(event: Event) -> Iterator[str]:
+    """The SHA-256 of the pictures that the engine tells of by an event."""
+    told = (event.image,) if isinstance(event, PartialImage) else getattr(event, "images", ())
+    for image in told if isinstance(told, tuple) else ():
+        yield str(image.get("sha256"))
 
 
 def _kept_digest(journal: Journal, id: str) -> str | None:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Container, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
 from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
 from starlette.requests import Request
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from flowdsl.environment.flow import Flow
 from flowdsl.serve.access import Access
+from flowdsl.serve.bodies import LONGEST_JSON, whole_body
 from flowdsl.serve.flow_runs import Given
 from flowdsl.serve.pictures import Pictures
 from flowdsl.serve.refusal import stopping
@@ -34,7 +35,7 @@ class McpAddress:
         self._access = access
         self._pictures = pictures
         self._tools = Tools(flows, Shared(self._purse, question, self._said, given, tell))
-        self._manager = StreamableHTTPSessionManager(self._tools.server)
+        self._manager = StreamableHTTPSessionManager(self._tools.server, max_request_body_size=LONGEST_JSON)
         self._stopping = asyncio.Event()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -51,6 +52,8 @@ class McpAddress:
             await self._access.count(token)
         if token is not None:
             scope["state"]["token"] = token.name
+        if request.method == "POST":  # the manager would wait for a body however long it takes
+            receive = _after(await whole_body(Request(scope, receive), LONGEST_JSON), receive)
         await self._manager.asgi_app(scope, receive, send)
 
     @asynccontextmanager
@@ -80,5 +83,15 @@ class McpAddress:
         tags = {"agent": "mcp", **({} if token is None else {"token": token.name})}
         return Purse(self._access.journal(token), tags, None if token is None else token.models)
 
-    def _said(self, request: Any, value: Any) -> Any:
-        return self._pictures.published(value, str(request.base_url))
+    def _said(self, request: Any, value: Any, known: Container[str]) -> Any:
+        return self._pictures.published(value, str(request.base_url), known)
+
+
+def _after(body: bytes, receive: Receive) -> Receive:
+    """What gives a body that is there, and then whatever else comes."""
+    waiting: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def received() -> Message:
+        return waiting.pop() if waiting else await receive()
+
+    return received

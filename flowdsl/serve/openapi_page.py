@@ -6,17 +6,22 @@ import html
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+_HEAD = (
+    "<!doctype html><html lang=en><meta charset=utf-8><title>flowdsl gateway</title>"
+    "<style>body{font:16px system-ui;max-width:60rem;margin:2rem auto;padding:0 1rem}"
+    "td{padding:.2rem .8rem .2rem 0;vertical-align:top}"
+    "code{background:#8882;padding:0 .2em}summary{cursor:pointer}</style>"
+    "<h1>flowdsl gateway</h1><p>"
+)
+WELCOME = f'{_HEAD}What it serves, and how it is asked: <a href="/docs">/docs</a>.'
+
 
 def page(described: Mapping[str, Any], models: Iterable[str]) -> str:
     """The description as a page, which loads nothing."""
     rows = "".join(_rows(described))
     names = "".join(f"<li><code>{html.escape(name)}</code></li>" for name in models)
     return (
-        "<!doctype html><html lang=en><meta charset=utf-8><title>flowdsl gateway</title>"
-        "<style>body{font:16px system-ui;max-width:60rem;margin:2rem auto;padding:0 1rem}"
-        "td{padding:.2rem .8rem .2rem 0;vertical-align:top}"
-        "code{background:#8882;padding:0 .2em}summary{cursor:pointer}</style>"
-        f"<h1>flowdsl gateway</h1><p>Version {html.escape(described['info']['version'])}. The same for programs: "
+        f"{_HEAD}Version {html.escape(described['info']['version'])}. The same for programs: "
         f'<a href="/openapi.json">openapi.json</a>.</p><h2>Addresses</h2>{rows}<h2>Models</h2><ul>{names}</ul>'
     )
 

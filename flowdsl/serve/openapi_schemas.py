@@ -14,14 +14,14 @@ _WHY = {
     404: "There is no such model, flow or run.",
     408: "The body did not come in time.",
     409: "The request of this key is being worked on, or nobody knows what became of it.",
-    413: "The body is too large.",
+    413: "The body, or a picture that an input leads to, is too large.",
     422: "The key was used for another request.",
     429: "The service or the token is asked too often, or a limit of money is reached.",
     431: "The address and the headers are too large, or there are too many headers.",
     500: "The run failed by what the flow does.",
     502: "The service failed; it may have done, and billed, the work.",
     503: "The service cannot be reached, or the gateway is busy or ends.",
-    504: "The service did not answer in time; it may have done, and billed, the work.",
+    504: "The service did not answer in time, and may have done, and billed, the work; or the run took too long.",
 }
 _ID = {"X-Request-Id": {"required": True, "schema": {"type": "string", "pattern": "^req_[0-9a-f]{32}$"}}}
 
@@ -87,6 +87,7 @@ SCHEMAS: dict[str, Any] = {
         outputs={"type": "object"},
         images={"type": "array", "items": {"type": "object"}},
         made={"type": "array", "items": {"type": "object"}},
+        forgotten={"type": "array", "items": _TEXT},
         cost_usd={"type": ["number", "null"]},
         elapsed_s={"type": "number"},
         notes={"type": "array"},

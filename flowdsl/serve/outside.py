@@ -27,6 +27,8 @@ from flowdsl.serve.tokens import Tokens
 
 Log = Callable[[str], None]
 """Writes a line of the log."""
+_OTHER = "other"
+"""The address in counts of what has none of ours."""
 _GONE = 499
 """The status in the log of a request whose client left before it was there."""
 
@@ -58,7 +60,7 @@ class Outside:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return
-        id, began, status = f"req_{secrets.token_hex(16)}", time.perf_counter(), _GONE
+        id, began, status = _new_id(), time.perf_counter(), _GONE
         held = Held(self._reading)
         scope.setdefault("state", {}).update(request_id=id, held=held)
 
@@ -78,10 +80,18 @@ class Outside:
         finally:
             held.end()
             elapsed = time.perf_counter() - began
-            place = self._places.get(scope.get("endpoint"), "other")
+            place = self._places.get(scope.get("endpoint"), _OTHER)
             self._metrics.request(place, status, elapsed)
             if self._log is not None:
                 self._log(json.dumps(_line(scope, id, status, elapsed), ensure_ascii=False))
+
+    def refused(self, status: int, code: str) -> str:
+        """Something came that is no request, and got this response; gives the id that it is logged by."""
+        id = _new_id()
+        self._metrics.request(_OTHER, status, 0.0)
+        if self._log is not None:
+            self._log(json.dumps({"time": _now(), "request": id, "status": status, "code": code}))
+        return id
 
     async def _respond(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
@@ -100,13 +110,11 @@ def _line(scope: Scope, id: str, status: int, elapsed_s: float) -> dict[str, Any
     """What the log says of a request: never what it asks for, nor the query of its address."""
     state = scope["state"]
     facts = {name: state[name] for name in ("token", "model", "images", "cost_usd", "code") if name in state}
-    now = time.time()
-    when = f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(now))}.{int(now * 1000) % 1000:03d}Z"
     path = without_keys(scope["path"])  # a client may have put one there, in place of a model or flow
     if path.startswith("/pictures/"):
         path = "/pictures/…"  # whoever reads it could fetch it
     return {
-        "time": when,
+        "time": _now(),
         "request": id,
         "method": scope["method"],
         "path": path,
@@ -114,6 +122,15 @@ def _line(scope: Scope, id: str, status: int, elapsed_s: float) -> dict[str, Any
         "elapsed_ms": round(elapsed_s * 1000, 1),
         **facts,
     }
+
+
+def _new_id() -> str:
+    return f"req_{secrets.token_hex(16)}"
+
+
+def _now() -> str:
+    now = time.time()
+    return f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(now))}.{int(now * 1000) % 1000:03d}Z"
 
 
 def closed(error: UsageError, tell: Log) -> Refusal:

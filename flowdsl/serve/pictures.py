@@ -8,7 +8,7 @@ import os
 import re
 import secrets
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container, Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -55,9 +55,17 @@ class Pictures:
         expires = int(self._clock()) + LIFE_S
         return f"{(self._public_url or base).rstrip('/')}/pictures/{self._signature(name, expires)}/{expires}/{name}"
 
-    def published(self, value: Any, base: str) -> Any:
-        """JSON values as they leave this machine: pictures by their addresses, and no path."""
-        return published(value, lambda name: self.address_of(name, base), self._private)
+    def kept(self, digest: str) -> dict[str, Any] | None:
+        """The picture whose bytes have this SHA-256, as JSON values; None where its file is gone."""
+        for extension, mime in _TYPES.items():
+            file = self._folder / f"{digest}.{extension}"
+            if file.is_file():
+                return {"path": str(file), "mime": mime, "sha256": digest}
+        return None
+
+    def published(self, value: Any, base: str, known: Container[str] | None = None) -> Any:
+        """JSON values as they leave this machine: pictures by their addresses, those that are `known`, and no path."""
+        return published(value, lambda name: self.address_of(name, base), self._private, known)
 
     def file_of(self, signature: str, expires: str, name: str) -> tuple[Path, str] | None:
         """The file and the media type of an address; None for one that is not ours, or over."""

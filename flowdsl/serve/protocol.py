@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Callable
+from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
@@ -27,6 +29,11 @@ class Protocol(HttpToolsProtocol):
     _beside_bytes = 0
     _is_in_head = True
     _patience: asyncio.TimerHandle | None = None
+
+    def __init__(self, *args: Any, on_refused: Callable[[int, str], str], **options: Any) -> None:
+        """`on_refused` is told the status and the code of what never becomes a request, and gives it an id."""
+        super().__init__(*args, **options)
+        self._on_refused = on_refused
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Somebody connects, who is to say what for."""
@@ -100,6 +107,7 @@ class Protocol(HttpToolsProtocol):
             return
         body = json.dumps(Refusal(status, message, code=code).body()).encode()
         head = f"HTTP/1.1 {status} {reason}\r\ncontent-type: application/json\r\ncontent-length: {len(body)}\r\n"
+        head += f"x-request-id: {self._on_refused(status, code)}\r\n"
         self.transport.write(head.encode() + b"connection: close\r\n\r\n" + body)
         self.transport.close()
 

@@ -7,6 +7,7 @@ from types import MappingProxyType
 from typing import Any
 
 from flowdsl.errors import (
+    ConfigError,
     ContentRefused,
     LimitExceeded,
     RunError,
@@ -15,7 +16,9 @@ from flowdsl.errors import (
     ServiceRefused,
     ServiceTimeout,
     ServiceUnavailable,
+    StepError,
 )
+from flowdsl.serve.statuses import STATUS, status_of
 
 INVALID = "invalid_request_error"
 _SERVER = "server_error"
@@ -32,14 +35,6 @@ _CODES = {
 """Codes of findings, in the words of the vendor."""
 _CLIENTS = frozenset({400, 404, 413, 422})
 """What a service may say of the request itself. Its 401 and 403 are of the gateway's own key."""
-_OF_INPUTS = frozenset({"invalid-input", "missing-input", "undefined-input"})
-_OF_GATEWAY = frozenset(
-    {
-        *("unknown-price", "service-not-configured", "unknown-provider", "secret-not-set", "transport-failed"),
-        *("invalid-key", "key-not-sent", "invalid-endpoint", "invalid-certificate"),
-    }
-)
-"""What is wrong with the gateway's own settings, whatever a request asks for."""
 
 
 class Refusal(Exception):
@@ -121,34 +116,56 @@ def outdated() -> Refusal:
     return Refusal(409, said, code="idempotency_key_outdated", headers=_NEVER)
 
 
-def of_run(error: RunError, param: str | None = None) -> Refusal:
-    """The refusal for a run that failed; `param` is the field of the request that its place stands for."""
+def of_run(error: RunError, param: str | None = None, about: str | None = None) -> Refusal:
+    """The refusal for a run that failed; `param` is the field of the request that its place stands for, `about` what of
+    it the error is about where the client is to blame."""
     message = error.message if error.hint is None or param is None else f"{error.message}: {error.hint}"
     more: dict[str, Any] = {"charge_possible": True} if error.charge_possible else {}
     if isinstance(error, ServiceError):
-        return _of_service(error, more)
+        return _of_service(error, about, more)
     if error.code == "request-held":
         return Refusal(409, error.message, kind=INVALID, code="outcome_unknown", headers=_NEVER, more=more)
     if error.code == "run-goes-on":
         said = "A request with this Idempotency-Key is being worked on; send it again when that has ended."
         return Refusal(409, said, code="idempotency_key_in_use", headers={"retry-after": "1"})
-    if isinstance(error, LimitExceeded):
+    if param is not None or error.code == "missing-prompt":
+        return Refusal(400, message, param=param or about or "prompt", code=code_of(error.code), more=more)
+    status = _status(error)
+    if status == 429:
         code = "budget_exceeded" if error.code == "budget-spent" else code_of(error.code)
         return Refusal(429, error.message, kind="insufficient_quota", code=code, headers=_NEVER, more=more)
-    if error.code in _OF_INPUTS and error.step is None:
-        said = error.message if error.hint is None else f"{error.message}: {error.hint}"
-        return Refusal(400, said, param="inputs", code=code_of(error.code))
-    if param is not None or error.code == "missing-prompt":
-        return Refusal(400, message, param=param or "prompt", code=code_of(error.code), more=more)
-    status = 503 if error.code in _OF_GATEWAY or error.code.startswith("journal-") else 500
+    if status < 500:
+        said = f"{error.message}: {error.hint}" if error.hint and isinstance(error, ConfigError) else error.message
+        return Refusal(status, said, param=about, code=code_of(error.code), more=more)
     return Refusal(status, error.message, kind=_SERVER, code=code_of(error.code), headers=_NEVER, more=more)
 
 
-def _of_service(error: ServiceError, more: dict[str, Any]) -> Refusal:
+def of_kept(error: Mapping[str, Any]) -> Refusal:
+    """The refusal for a run that failed in another process, by what the journal keeps of its error."""
+    code, charge_possible = str(error.get("code")), bool(error.get("charge_possible"))
+    status = status_of(code, charge_possible=charge_possible)
+    more = {"charge_possible": True} if charge_possible else {}
+    return Refusal(
+        status, str(error.get("message")), kind=INVALID if status < 500 else _SERVER, code=code_of(code), more=more
+    )
+
+
+def _status(error: RunError) -> int:
+    """The status of an error that is not of a service."""
+    if error.code == "image-unreadable" and isinstance(error, StepError):  # one that is stored here
+        return 500
+    if isinstance(error, LimitExceeded) and error.code not in STATUS:
+        return 429
+    return status_of(error.code, charge_possible=error.charge_possible)
+
+
+def _of_service(error: ServiceError, about: str | None, more: dict[str, Any]) -> Refusal:
     """The refusal for a service that did not deliver. What may be billed already is not to be sent again."""
     code = error.vendor_code or code_of(error.code)
     if error.code == "image-unreadable" and not error.charge_possible:  # a picture to edit, which nobody was asked for
-        return Refusal(400, error.message, param="images", code="invalid_image_url", more=more)
+        return Refusal(400, error.message, param=about or "images", code="invalid_image_url", more=more)
+    if error.code == "redirect-refused":  # of REST: whoever named the address can name the right one
+        return Refusal(_status(error), error.message, param=about, code=code_of(error.code), more=more)
     headers = _NEVER if error.charge_possible else {}
     if isinstance(error, ContentRefused):
         kind = "image_generation_user_error"
@@ -164,6 +181,8 @@ def _of_service(error: ServiceError, more: dict[str, Any]) -> Refusal:
         return Refusal(status, error.message, kind=_SERVER, code=code, headers=headers, more=more)
     if isinstance(error, ServiceRefused) and error.status == 429:
         return Refusal(429, error.message, kind="insufficient_quota", code=code, headers=_NEVER, more=more)
+    if about is not None and error.status == 404:  # of an address of the flow's, and not of this gateway's
+        return Refusal(502, error.message, kind=_SERVER, code=code, headers=_NEVER, more=more)
     if isinstance(error, ServiceRefused) and error.status in _CLIENTS:
         param = error.details.get("param")
         named = param if isinstance(param, str) else None

@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING
 
 from flowdsl.diagnostics import Diagnostic
 from flowdsl.environment import Environment
 from flowdsl.environment.picture_steps import makes_pictures, picture_step
-from flowdsl.errors import UsageError
 from flowdsl.image.own_models import counting
 from flowdsl.nearest import nearest
 from flowdsl.serve.fields import Asked
 from flowdsl.serve.request_flow import NAME, RequestFlows
 from flowdsl.serve.routes import Catalogued, Route, Routes, Routing, Target
 from flowdsl.services import provider, provider_words
-from flowdsl.settings.mistakes import mistake, place
+from flowdsl.settings.mistakes import Mistaken, Mistakes, mistake, place
 from flowdsl.source import Source
 from flowdsl.step.provider import models_of
 
 if TYPE_CHECKING:
     from flowdsl.settings.layers import InForce
-    from flowdsl.settings.routes import Named, SaidRoute
+    from flowdsl.settings.routes import Named
     from flowdsl.settings.serving import Serving
     from flowdsl.settings.toml_places import Path
 
@@ -36,25 +35,34 @@ def routing(environment: Environment, said: Serving, tell: Tell | None = None) -
         UsageError: a route that leads nowhere, to itself, or to a model that the service does not have.
     """
     settings = environment.settings_for(Source("", NAME))
-    if not said.routes:
+    if not said.routes and not said.wrong:
         return _catalogued(environment, settings)
-    reader = _Reader(environment, settings, said.path, said.routes, tell)
-    return Routes({name: reader.route(name) for name in said.routes})
+    reader, mistakes = _Reader(environment, settings, said, tell), Mistakes()
+    found: dict[str, Route] = {}
+    for name in said.routes:
+        with mistakes.gathered():
+            found[name] = reader.route(name)
+    mistakes.check()
+    return Routes(found)
 
 
-def check_tokens(said: Serving, served: Routing, flows: Collection[str]) -> None:
-    """Looks at the names that `[tokens]` speaks of; `flows` are the ids of those that are served.
+def check_tokens(said: Serving, served: Routing | None, flows: Collection[str]) -> None:
+    """Looks at the names that `[tokens]` speaks of; `served` are the models (None: those of the routes, whatever is
+    wrong with these), `flows` the ids of the flows.
 
     Raises:
         UsageError: a token is for a model or a flow that is not served.
     """
+    routes, mistakes = {*said.routes, *said.wrong}, Mistakes()
+    names = routes if served is None else {*served.names(), *routes}
     for token, each in said.tokens.items():
         for number, name in enumerate(each.models or ()):
-            if served.route(name) is None and name not in flows:
-                near = nearest(name, [*served.names(), *flows])
+            if name not in names and name not in flows and (served is None or served.route(name) is None):
+                near = nearest(name, [*sorted(names), *flows])
                 hint = f"did you mean `{near}`?" if near else "write a name of `[routes]`, a model or the id of a flow"
                 at = ("tokens", token, "models", number)
-                raise mistake(said.path, at, f"no model and no flow `{name}` is served", hint)
+                mistakes.add(mistake(said.path, at, f"no model and no flow `{name}` is served", hint))
+    mistakes.check()
 
 
 def _catalogued(environment: Environment, settings: InForce) -> Catalogued:
@@ -77,29 +85,36 @@ class _Reader:
         self,
         environment: Environment,
         settings: InForce,
-        path: str,
-        routes: Mapping[str, SaidRoute],
+        said: Serving,
         tell: Tell | None,
     ) -> None:
         registry = environment.registry
         steps = [spec for spec in map(registry.spec, registry) if spec is not None and makes_pictures(spec)]
         self._services = {*settings.services.names(), *(str(spec.service) for spec in steps)}
         self._flows = RequestFlows(environment)
-        self._path = path
-        self._said = routes
+        self._path = said.path
+        self._said = said.routes
+        self._wrong = said.wrong
+        self._loops: set[frozenset[str]] = set()
         self._tell = tell
         self._told: set[Path] = set()
 
     def route(self, name: str, through: tuple[str, ...] = ()) -> Route:
         """The route of a name. What its services name in turn is asked in their place; `through` are the routes that
         led here."""
-        said, through = self._said[name], (*through, name)
-        first = self._named(said.first, name, through)
-        after = {kind: [*found] for kind, found in first.fallbacks.items()}
+        said, through, mistakes = self._said[name], (*through, name), Mistakes()
+        first = None
+        with mistakes.gathered():
+            first = self._named(said.first, name, through)
+        after = {} if first is None else {kind: [*found] for kind, found in first.fallbacks.items()}
         for kind, found in said.after.items():
             for each in found:
-                there = self._named(each, name, through)
-                after.setdefault(kind, []).extend((there.first, *there.fallbacks.get(kind, ())))
+                with mistakes.gathered():
+                    there = self._named(each, name, through)
+                    after.setdefault(kind, []).extend((there.first, *there.fallbacks.get(kind, ())))
+        mistakes.check()
+        if first is None:
+            raise Mistaken
         return Route(first.first, {kind: tuple(dict.fromkeys(found)) for kind, found in after.items()})
 
     def _named(self, named: Named, name: str, through: tuple[str, ...]) -> Route:
@@ -110,10 +125,16 @@ class _Reader:
             target = Target(service, model or name)
             self._check(named, target)
             return Route(target, {})
+        if text in self._wrong:
+            raise Mistaken
         if text not in self._said:
             raise self._unknown(named, service)
         if text in through:
-            loop = " → ".join((*through[through.index(text) :], text))
+            names = through[through.index(text) :]
+            if frozenset(names) in self._loops:
+                raise Mistaken
+            self._loops.add(frozenset(names))
+            loop = " → ".join((*names, text))
             hint = "let one of them name a service, as `SERVICE/MODEL`"
             raise mistake(self._path, named.at, f"a loop of routes: {loop}", hint)
         return self.route(text, through)
@@ -121,8 +142,10 @@ class _Reader:
     def _check(self, named: Named, target: Target) -> None:
         """Raises UsageError for a model that the service does not have, and tells of one that is doubtful."""
         asked = Asked(target.model, "A picture", {}, None, False)
+        mistakes = Mistakes()
         for each in self._flows.wrong(asked, target):
-            raise mistake(self._path, named.at, each.message)
+            mistakes.add(mistake(self._path, named.at, each.message))
+        mistakes.check()
         if self._tell is None or named.at in self._told:
             return
         self._told.add(named.at)
@@ -130,7 +153,7 @@ class _Reader:
             span = place(self._path, named.at)
             self._tell(Diagnostic(found.code, found.message, span, severity=found.severity, hint=found.hint))
 
-    def _unknown(self, named: Named, service: str) -> UsageError:
+    def _unknown(self, named: Named, service: str) -> Mistaken:
         words = [*sorted(self._services), *self._said]
         near = nearest(service, words) or nearest(named.text, words)
         there = f"there are the services {', '.join(sorted(self._services))}"

@@ -6,11 +6,12 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from flowdsl.diagnostics import Diagnostic
 from flowdsl.document.actions import ActionNeeded
 from flowdsl.environment import Environment
 from flowdsl.environment.flow import Flow
-from flowdsl.errors import UsageError
-from flowdsl.settings.mistakes import mistake
+from flowdsl.errors import FlowCheckError, UsageError
+from flowdsl.settings.mistakes import Mistakes, mistake
 from flowdsl.settings.served_flows import ID, KIT
 from flowdsl.settings.serving import Serving
 
@@ -21,28 +22,40 @@ def served(environment: Environment, said: Serving) -> dict[str, Flow]:
     """The flows that settings name, by id. Those of a kit are called as the kit and the action's id.
 
     Raises:
-        FlowCheckError: a file has mistakes.
+        FlowCheckError: files have mistakes.
         UsageError: two flows have one id, or an action has none.
     """
     found: dict[str, Flow] = {}
+    findings: list[Diagnostic] = []
+    mistakes = Mistakes()
     for name, path in said.flows.items():
-        for id, flow in _flows(environment, said.path, name, path):
-            if id in found:
-                files = f"{found[id].document.source.path} and {path}"
-                hint = "rename one of the files, or give the action of the kit another `id`"
-                raise mistake(said.path, _AT, f"two flows have the id `{id}`: {files}", hint)
-            found[id] = flow
+        try:
+            with mistakes.gathered():
+                for id, flow in _flows(environment, said.path, name, path, mistakes):
+                    if id in found:
+                        files = f"{found[id].document.source.path} and {path}"
+                        hint = "rename one of the files, or give the action of the kit another `id`"
+                        mistakes.add(mistake(said.path, _AT, f"two flows have the id `{id}`: {files}", hint))
+                    found.setdefault(id, flow)
+        except FlowCheckError as error:
+            findings += error.diagnostics
+    mistakes.check()
+    if findings:
+        raise FlowCheckError(findings)
     return found
 
 
-def _flows(environment: Environment, settings: str, name: str, path: str) -> Iterator[tuple[str, Flow]]:
+def _flows(
+    environment: Environment, settings: str, name: str, path: str, mistakes: Mistakes
+) -> Iterator[tuple[str, Flow]]:
     kit = name.removesuffix(KIT)
     try:
         flow = environment.load(path)
     except ActionNeeded as needed:
         for id, title in needed.actions:
-            address = _address(settings, kit, path, id, title)
-            yield address, environment.load(path, action=id)
+            with mistakes.gathered():
+                address = _address(settings, kit, path, id, title)
+                yield address, environment.load(path, action=id)
         return
     except UsageError as error:  # of a module, or a kit without actions
         hint = "leave it out of `flows`, or name the flows that are meant one by one"

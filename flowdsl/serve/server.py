@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import socket
 from collections.abc import Callable
+from functools import partial
 
 import uvicorn
 
@@ -62,10 +63,11 @@ class Server(uvicorn.Server):
     ) -> None:
         config = uvicorn.Config(
             application.asgi,
-            http=Protocol,
+            http=partial(Protocol, on_refused=application.asgi.refused),  # type: ignore[arg-type]  # as good as a class
             ws="none",
             lifespan="off",
             log_config=None,
+            log_level="error",  # what a client sends that is no request is a line of our own log
             access_log=False,
             server_header=False,
             proxy_headers=proxy_headers,

@@ -12,7 +12,7 @@ import hashlib
 import json
 import secrets
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -63,12 +63,12 @@ class Purse(NamedTuple):
 
 class Shared(NamedTuple):
     """What the tools of one server share: what pays for a call by its HTTP request (None: there is none), what is asked
-    before, how JSON values are said to whoever called, what the journal keeps of a run of a flow, so that it can be
-    resumed, and what tells whoever runs the server of calls that were given up."""
+    before, how JSON values are said to whoever called, with the pictures of these SHA-256, what the journal keeps of a
+    run of a flow, so that it can be resumed, and what tells whoever runs the server of calls that were given up."""
 
     purse: Callable[[Any], Purse]
     question: Question
-    said: Callable[[Any, Any], Any] = lambda request, value: value
+    said: Callable[[Any, Any, Container[str]], Any] = lambda request, value, known: value
     given: Callable[[Flow], Mapping[str, Any]] = lambda flow: {}
     tell: Callable[[str], None] = lambda text: None
 
@@ -185,20 +185,22 @@ class Tools:
 
     def _result(self, ctx: ServerRequestContext[Any], result: Result) -> types.CallToolResult:
         """What a call brings: the pictures of the outputs, or all that were made where no output holds one."""
-        outputs = self._shared.said(ctx.request, result.to_json())
+        known = {image.sha256 for image in (*result.images, *result.made)}
+        outputs = self._shared.said(ctx.request, result.to_json(), known)
         text = f"{json.dumps(outputs, ensure_ascii=False)}\n{_bought(result.made, result.cost_usd)}; run {result.run}"
         if result.made and not result.images:
-            made = self._shared.said(ctx.request, [image.to_json() for image in result.made])
+            made = self._shared.said(ctx.request, [image.to_json() for image in result.made], known)
             text = f"{text}\n{json.dumps(made, ensure_ascii=False)}"
         content = [types.TextContent(type="text", text=text), *_shown(result.images or result.made)]
         return types.CallToolResult(content=content, structured_content=outputs)
 
     def _failed(self, ctx: ServerRequestContext[Any], text: str, result: Result | None) -> types.CallToolResult:
         """What a call brings that failed, with what its run had bought by then."""
-        text = self._shared.said(ctx.request, text)
+        text = self._shared.said(ctx.request, text, ())
         if result is None or not result.made:
             return _failed(text)
-        images = self._shared.said(ctx.request, [image.to_json() for image in result.made])
+        known = {image.sha256 for image in result.made}
+        images = self._shared.said(ctx.request, [image.to_json() for image in result.made], known)
         bought = f"what had come before that is kept: {_bought(result.made, result.cost_usd)}; run {result.run}"
         said = types.TextContent(type="text", text=f"{text}\n{bought}\n{json.dumps(images, ensure_ascii=False)}")
         return types.CallToolResult(content=[said, *_shown(result.made)], is_error=True)

@@ -3,20 +3,63 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from flowdsl.errors import UsageError
 
 if TYPE_CHECKING:
+    from flowdsl.diagnostics import Diagnostic
     from flowdsl.settings.toml_places import Path
     from flowdsl.source import Span
 
 
-def mistake(path: str, keys: Path, message: str, hint: str | None = None, *, of_key: bool = False) -> UsageError:
-    """The error for a setting that cannot be: it marks the value that `keys` lead to, or with `of_key` the key."""
-    from flowdsl.diagnostics import Diagnostic, render
+class Mistaken(UsageError):
+    """Settings that cannot be: what is wrong with them, each with its place. One without any repeats what is told
+    elsewhere."""
 
-    return UsageError(render([Diagnostic("invalid-setting", message, place(path, keys, of_key=of_key), hint=hint)]))
+    def __init__(self, *findings: Diagnostic) -> None:
+        from flowdsl.diagnostics import render
+
+        self.findings = findings
+        self.parts = [render([each]) for each in findings]
+        super().__init__("\n\n".join(self.parts))
+
+
+class Mistakes:
+    """Gathers the mistakes of settings, so that all of them are told at once."""
+
+    def __init__(self) -> None:
+        self._found: list[Diagnostic] = []
+
+    def __len__(self) -> int:
+        return len(self._found)
+
+    def add(self, mistake: Mistaken) -> None:
+        """Takes what is wrong."""
+        self._found += mistake.findings
+
+    @contextmanager
+    def gathered(self) -> Iterator[None]:
+        """Takes the first mistake of a block, which ends there."""
+        try:
+            yield
+        except Mistaken as mistake:
+            self.add(mistake)
+
+    def check(self) -> None:
+        """Raises Mistaken with all there are, in the order of the file."""
+        if self._found:
+            once = {(each.span.path, each.span.start, each.message): each for each in self._found}
+            raise Mistaken(*(once[key] for key in sorted(once)))
+
+
+def mistake(path: str, keys: Path, message: str, hint: str | None = None, *, of_key: bool = False) -> Mistaken:
+    """The error for a setting that cannot be: it marks the value that `keys` lead to, or with `of_key` the key."""
+    from flowdsl.diagnostics import Diagnostic
+
+    return Mistaken(Diagnostic("invalid-setting", message, place(path, keys, of_key=of_key), hint=hint))
 
 
 def place(path: str, keys: Path, *, of_key: bool = False) -> Span:

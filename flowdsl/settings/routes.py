@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from flowdsl.nearest import nearest
 from flowdsl.record import Record
-from flowdsl.settings.mistakes import mistake
+from flowdsl.settings.mistakes import Mistakes, mistake
 
 if TYPE_CHECKING:
     from flowdsl.settings.toml_places import Path
@@ -34,39 +34,41 @@ class SaidRoute(Record):
     after: Mapping[str, tuple[Named, ...]]
 
 
-def said_routes(path: str, table: object) -> dict[str, SaidRoute]:
-    """The routes of a table in the file of this path.
-
-    Raises:
-        UsageError: one of them says what cannot be.
-    """
+def said_routes(path: str, table: object, mistakes: Mistakes) -> dict[str, SaidRoute]:
+    """The routes of a table in the file of this path that can be; `mistakes` takes what is wrong with the others."""
     if table is None:
         return {}
     if not isinstance(table, Mapping):
-        raise mistake(
-            path, ("routes",), "routes must be a table", 'write `[routes]`, and below it `"MODEL" = "SERVICE/MODEL"`'
-        )
-    return {name: _route(path, name, said) for name, said in table.items()}
+        hint = 'write `[routes]`, and below it `"MODEL" = "SERVICE/MODEL"`'
+        mistakes.add(mistake(path, ("routes",), "routes must be a table", hint))
+        return {}
+    found: dict[str, SaidRoute] = {}
+    for name, said in table.items():
+        with mistakes.gathered():
+            found[name] = _route(path, name, said)
+    return found
 
 
 def _route(path: str, name: str, said: Any) -> SaidRoute:
     at: Path = ("routes", name)
-    if isinstance(said, Mapping):
-        unknown = next((key for key in said if key not in _KEYS), None)
-        if unknown is not None:
-            near = nearest(unknown, _KEYS)
-            hint = f"did you mean `{near}`?" if near else f"a route has {', '.join(_KEYS)}"
-            raise mistake(path, (*at, unknown), f"routes.{name}: unknown key `{unknown}`", hint, of_key=True)
-        if _SERVICE not in said:
-            hint = f'write `{_SERVICE} = "SERVICE/MODEL"`'
-            raise mistake(path, at, f"routes.{name} names no service to ask first", hint, of_key=True)
-        first, *more = _services(path, (*at, _SERVICE), said[_SERVICE])
-        after = {
-            kind: _services(path, (*at, f"on_{kind}"), said[f"on_{kind}"]) for kind in FAILURES if f"on_{kind}" in said
-        }
-    else:
+    if not isinstance(said, Mapping):
         first, *more = _services(path, at, said)
-        after = {}
+        return SaidRoute(first, {kind: tuple(more) for kind in USUAL} if more else {})
+    wrong = Mistakes()
+    for unknown in (key for key in said if key not in _KEYS):
+        near = nearest(unknown, _KEYS)
+        hint = f"did you mean `{near}`?" if near else f"a route has {', '.join(_KEYS)}"
+        wrong.add(mistake(path, (*at, unknown), f"routes.{name}: unknown key `{unknown}`", hint, of_key=True))
+    if _SERVICE not in said:
+        hint = f'write `{_SERVICE} = "SERVICE/MODEL"`'
+        wrong.add(mistake(path, at, f"routes.{name} names no service to ask first", hint, of_key=True))
+    found: dict[str, tuple[Named, ...]] = {}
+    for key in (each for each in _KEYS if each in said):
+        with wrong.gathered():
+            found[key] = _services(path, (*at, key), said[key])
+    wrong.check()
+    first, *more = found.pop(_SERVICE)
+    after = {kind: found[f"on_{kind}"] for kind in FAILURES if f"on_{kind}" in found}
     return SaidRoute(first, {**({kind: tuple(more) for kind in USUAL} if more else {}), **after})
 
 

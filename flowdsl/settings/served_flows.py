@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from flowdsl.settings.mistakes import mistake
+from flowdsl.settings.mistakes import Mistakes, mistake
 
 _ENDINGS = (".flow.yaml", ".flow.yml")
 KIT = ".ai-kit"
@@ -17,36 +17,33 @@ ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", re.ASCII)
 _AT = ("serve", "flows")
 
 
-def served_flows(path: str, said: Any) -> dict[str, str]:
+def served_flows(path: str, said: Any, mistakes: Mistakes) -> dict[str, str]:
     """The flows of a setting in the file of this path: id → file. An id is the file's name without its ending; a folder
     stands for the flows and kits in it; that of a kit has `KIT` at its end, and each of its actions is a flow.
-
-    Raises:
-        UsageError: a flow is not there, or two have one id.
-    """
+    `mistakes` takes what is wrong: a flow that is not there, or two of one id."""
     if said is None:
         return {}
     if not isinstance(said, list) or not all(isinstance(each, str) and each for each in said):
         hint = 'write `flows = ["flows"]`, a list of files and folders'
-        raise mistake(path, _AT, "serve.flows must be a list of files and folders", hint)
+        mistakes.add(mistake(path, _AT, "serve.flows must be a list of files and folders", hint))
+        return {}
     found: dict[str, str] = {}
     for number, each in enumerate(said):
         at = (*_AT, number)
         files = [*_files(Path(path).parent / each)]
         if not files:
-            hint = "paths begin in the folder of the settings file"
-            raise mistake(
-                path, at, f"there is no flow at `{each}`: no file that ends in {_ENDINGS[0]} or {_KITS[0]}", hint
-            )
+            message = f"there is no flow at `{each}`: no file that ends in {_ENDINGS[0]} or {_KITS[0]}"
+            mistakes.add(mistake(path, at, message, "paths begin in the folder of the settings file"))
         for file in files:
             id = next((file.name.removesuffix(end) for end in _ENDINGS if file.name.endswith(end)), file.stem)
             if not ID.fullmatch(id):
                 hint = "rename it: letters, digits, `.`, `_` and `-`"
-                raise mistake(path, at, f"`{file.name}` cannot be part of an address", hint)
+                mistakes.add(mistake(path, at, f"`{file.name}` cannot be part of an address", hint))
+                continue
             other = found.setdefault(id, str(file))
             if Path(other).resolve() != file.resolve():
                 hint = "rename one of the files, or name the files that are meant one by one"
-                raise mistake(path, at, f"two flows have the id `{id}`: {other} and {file}", hint)
+                mistakes.add(mistake(path, at, f"two flows have the id `{id}`: {other} and {file}", hint))
     return found
 
 

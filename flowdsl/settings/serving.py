@@ -9,7 +9,7 @@ from typing import Any
 from flowdsl.nearest import nearest
 from flowdsl.record import Record
 from flowdsl.settings.files import Settings
-from flowdsl.settings.mistakes import mistake
+from flowdsl.settings.mistakes import Mistakes, mistake
 from flowdsl.settings.routes import SaidRoute, said_routes
 from flowdsl.settings.said_tokens import SaidToken, said_tokens
 from flowdsl.settings.served_flows import served_flows
@@ -30,42 +30,65 @@ class Serving(Record):
     flows: Mapping[str, str] = {}
     tokens: Mapping[str, SaidToken] = {}
     path: str = ""
+    wrong: frozenset[str] = frozenset()
+    """Routes that it names, and that cannot be."""
+    lacks_flows: bool = False
+    """Whether it names flows that cannot be served."""
 
 
-def serving(settings: Settings | None) -> Serving:
-    """What a settings file says of a gateway.
+def serving(settings: Settings | None, mistakes: Mistakes | None = None) -> Serving:
+    """What a settings file says of a gateway; `mistakes` takes what is wrong, and what is right is given then.
 
     Raises:
-        UsageError: it says what cannot be.
+        UsageError: it says what cannot be, and nobody takes that.
     """
     if settings is None:
         return Serving()
     path, content = settings
-    table = content.get("serve")
-    if table is not None and not isinstance(table, Mapping):
-        raise mistake(path, ("serve",), "serve must be a table", "write `[serve]`, and below it what a gateway is told")
-    said: Mapping[str, Any] = table or {}
-    unknown = next((key for key in said if key not in _KEYS), None)
-    if unknown is not None:
+    wrong = Mistakes() if mistakes is None else mistakes
+    said = _table(path, content.get("serve"), wrong)
+    routes = said_routes(path, content.get("routes"), wrong)
+    named, before = content.get("routes"), len(wrong)
+    flows = served_flows(path, said.get("flows"), wrong)
+    found = Serving(
+        **{name: said.get(name) for name in ("host", "port", "public_url")},
+        is_configured="serve" in content or "routes" in content,
+        flows=flows,
+        lacks_flows=len(wrong) > before,
+        routes=routes,
+        tokens=said_tokens(path, content.get("tokens"), wrong),
+        path=path,
+        wrong=frozenset(named if isinstance(named, Mapping) else ()) - routes.keys(),
+    )
+    if mistakes is None:
+        wrong.check()
+    return found
+
+
+def _table(path: str, table: Any, mistakes: Mistakes) -> Mapping[str, Any]:
+    """`[serve]`, without what cannot be."""
+    if table is None:
+        return {}
+    if not isinstance(table, Mapping):
+        hint = "write `[serve]`, and below it what a gateway is told"
+        mistakes.add(mistake(path, ("serve",), "serve must be a table", hint))
+        return {}
+    for unknown in (key for key in table if key not in _KEYS):
         near = nearest(unknown, _KEYS)
         hint = f"did you mean `{near}`?" if near else f"there are {', '.join(_KEYS)}"
         hint = NO_TLS if names_certificate(unknown) else hint
-        raise mistake(path, ("serve", unknown), f"serve: unknown key `{unknown}`", hint, of_key=True)
-    host, port, public = said.get("host"), said.get("port"), said.get("public_url")
+        mistakes.add(mistake(path, ("serve", unknown), f"serve: unknown key `{unknown}`", hint, of_key=True))
+    host, port, public = table.get("host"), table.get("port"), table.get("public_url")
+    said = dict(table)
     if host is not None and (not isinstance(host, str) or not host):
-        raise mistake(path, ("serve", "host"), "serve.host must be an address", 'write `host = "127.0.0.1"`')
+        mistakes.add(mistake(path, ("serve", "host"), "serve.host must be an address", 'write `host = "127.0.0.1"`'))
+        del said["host"]
     if port is not None and (not isinstance(port, int) or isinstance(port, bool) or not 0 <= port < 65536):
-        raise mistake(path, ("serve", "port"), "serve.port must be a port, a number up to 65535", "write `port = 8080`")
+        message = "serve.port must be a port, a number up to 65535"
+        mistakes.add(mistake(path, ("serve", "port"), message, "write `port = 8080`"))
+        del said["port"]
     if public is not None and not (isinstance(public, str) and public.startswith(("http://", "https://"))):
         hint = 'write `public_url = "https://pictures.example.com"`'
-        raise mistake(path, ("serve", "public_url"), "serve.public_url must be a web address", hint)
-    return Serving(
-        host=host,
-        port=port,
-        public_url=public,
-        is_configured="serve" in content or "routes" in content,
-        flows=served_flows(path, said.get("flows")),
-        routes=said_routes(path, content.get("routes")),
-        tokens=said_tokens(path, content.get("tokens")),
-        path=path,
-    )
+        mistakes.add(mistake(path, ("serve", "public_url"), "serve.public_url must be a web address", hint))
+        del said["public_url"]
+    return said

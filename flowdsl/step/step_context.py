@@ -78,6 +78,15 @@ class StepContext(Protocol):
         """
         ...
 
+    def check_file_name(self, name: str) -> None:
+        """Looks whether a step may read a file of this name: with `Limits(files_by_value=False)` the name has to stand
+        in the flow. `project_file` does it too.
+
+        Raises:
+            ConfigError: it came with an input or another value.
+        """
+        ...
+
     def input(self, type: str) -> Any:
         """The value of an input: of the FlowContext path the author gave for its type, else of the key of that name.
 

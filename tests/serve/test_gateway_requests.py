@@ -5,14 +5,16 @@ from __future__ import annotations
 import base64
 import http.client
 import json
+from pathlib import Path
 from typing import Any
 
 import httpx
 import openai
 import pytest
-from gateways import MODEL, SMALL, Running
+from gateways import MODEL, SMALL, Running, running_gateway
 
 from flowdsl.image.formats import media_type
+from flowdsl.serve.tokens import Tokens
 
 WHOLE: dict[str, Any] = {
     "prompt": "A red kite",
@@ -271,3 +273,14 @@ def test_a_body_is_what_its_length_says(gateway: Running) -> None:
     found = gateway.post({"prompt": "A kite", "n": 3, **SMALL})
     assert int(found.headers["content-length"]) == len(found.content)
     assert len(json.loads(found.content)["data"]) == 3
+
+
+def test_who_comes_without_an_address_is_told_where_to_look_and_needs_no_token(tmp_path: Path) -> None:
+    Tokens(tmp_path / "state").create("shop")
+    with running_gateway(tmp_path) as gateway:
+        said = httpx.get(f"{gateway.url}/")
+        assert said.status_code == 200 and said.json()["docs"] == "/docs"
+        assert [httpx.get(f"{gateway.url}{said.json()[name]}").status_code for name in ("docs", "openapi")] == [200] * 2
+        page = httpx.get(f"{gateway.url}/", headers={"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"})
+        assert page.headers["content-type"].startswith("text/html") and '<a href="/docs">' in page.text
+        assert "default-src 'none'" in page.headers["content-security-policy"] and "<script" not in page.text

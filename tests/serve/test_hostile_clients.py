@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import httpx
 import pytest
 from gateways import MODEL, SMALL, Running, running_gateway
 
-from flowdsl.serve import bodies, reading
+from flowdsl.serve import bodies, mcp_address, reading
 from flowdsl.serve.pictures import LIFE_S, Pictures
 
 NAME = f"{'ab' * 32}.png"
@@ -40,6 +40,54 @@ def test_a_body_that_does_not_come_is_given_up(
     monkeypatch.setattr(bodies, "PATIENCE_S", 0.2)
     found = raw(gateway, HEAD % (operation, kind) + b"Content-Length: 1000\r\n\r\n" + begin)
     assert found.startswith(b"HTTP/1.1 408 ") and b'"code":"request_timeout"' in found
+
+
+@pytest.fixture(scope="module")
+def agents(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """A gateway that serves a flow to agents."""
+    folder = tmp_path_factory.mktemp("agents")
+    (folder / "a.flow.yaml").write_text("inputs: {text: {}}\nflow: [{step: SET, a: 1}]\n", encoding="utf-8")
+    with running_gateway(folder, '[serve]\nflows = ["a.flow.yaml"]\n') as found:
+        yield found
+
+
+MCP = (
+    b"POST /mcp HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
+    b"Accept: application/json, text/event-stream\r\n"
+)
+
+
+def test_half_a_body_of_an_agent_is_given_up_and_not_held(agents: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bodies, "PATIENCE_S", 0.2)
+    found = raw(agents, MCP + b"Content-Length: 1000000\r\n\r\n" + b"{" * 500_000)
+    assert found.startswith(b"HTTP/1.1 408 ") and b'"code":"request_timeout"' in found
+    assert agents.server.application.reading.length == 0
+
+
+def test_a_body_of_an_agent_that_grows_too_large_is_cut(agents: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mcp_address, "LONGEST_JSON", 100)
+    found = raw(agents, MCP + b"Transfer-Encoding: chunked\r\n\r\n", *[b"50\r\n" + b"x" * 0x50 + b"\r\n"] * 2)
+    assert found.startswith(b"HTTP/1.1 413 ") and b'"code":"request_too_large"' in found
+
+
+def test_half_bodies_of_agents_are_counted_with_all_others(agents: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reading, "MOST_HELD", 49_999)
+    found = raw(agents, MCP + b"Content-Length: 1000000\r\n\r\n" + b"{" * 50_000)
+    assert found.startswith(b"HTTP/1.1 503 ") and b'"code":"server_is_overloaded"' in found
+    assert agents.server.application.reading.length == 0
+
+
+def test_an_agent_may_send_a_picture_as_large_as_any_client(agents: Running) -> None:
+    said = {"jsonrpc": "2.0", "id": 1, "method": "tools/call"}
+    call = {**said, "params": {"name": "a", "arguments": {"text": "A" * 6_000_000}}}
+    accepted = {"Accept": "application/json, text/event-stream", "MCP-Protocol-Version": "2025-06-18"}
+    begin = {**said, "method": "initialize"}
+    begin["params"] = {"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "a", "version": "1"}}
+    session = agents.post(begin, "/mcp", headers=accepted).headers["mcp-session-id"]
+    headers = {**accepted, "Mcp-Session-Id": session}
+    agents.post({"jsonrpc": "2.0", "method": "notifications/initialized"}, "/mcp", headers=headers)
+    found = agents.post(call, "/mcp", headers=headers)
+    assert found.status_code == 200 and '"isError":true' not in found.text, found.text[:1000]
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,6 @@ import pytest
 from gateways import SMALL, Running, running_gateway
 
 from flowdsl.cli import main
-from flowdsl.codes import CODES
-from flowdsl.serve import refusal
 from flowdsl_steps.image.simulator import Simulator
 
 ROUTES = """
@@ -85,7 +83,6 @@ def test_what_is_wrong_with_the_gateway_s_own_settings_is_no_fault_of_the_reques
     with running_gateway(tmp_path, '[routes]\nposter = "main/gpt-image-2"\n', services={"main": entry}) as gateway:
         found = gateway.post({**SMALL, "prompt": "A kite", "model": "poster"})
     assert (found.status_code, found.json()["error"]["code"]) == (503, code)
-    assert CODES.keys() >= refusal._OF_GATEWAY
 
 
 def test_the_routes_are_the_models_that_are_served(services: tuple[Running, Simulator]) -> None:

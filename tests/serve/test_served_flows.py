@@ -163,10 +163,10 @@ def test_a_run_that_fails_says_why_in_the_shape_of_refusals(flows: Running) -> N
 @pytest.mark.parametrize(
     "body, param, code",
     [
-        ({"inputs": {}}, "inputs", "missing_input"),
-        ({"inputs": {"city": 5}}, "inputs", "invalid_input"),
-        ({"inputs": {"city": "Lisbon", "count": 9}}, "inputs", "invalid_input"),
-        ({"inputs": {"city": "Lisbon", "citty": "x"}}, "inputs", "undefined_input"),
+        ({"inputs": {}}, "inputs.city", "missing_input"),
+        ({"inputs": {"city": 5}}, "inputs.city", "invalid_input"),
+        ({"inputs": {"city": "Lisbon", "count": 9}}, "inputs.count", "invalid_input"),
+        ({"inputs": {"city": "Lisbon", "citty": "x"}}, "inputs.citty", "undefined_input"),
         ({"inputs": []}, "inputs", "invalid_type"),
         ({"city": "Lisbon"}, "city", "unknown_parameter"),
     ],
@@ -205,14 +205,63 @@ def test_the_run_of_one_token_is_not_there_for_another(tmp_path: Path) -> None:
         assert httpx.get(f"{gateway.url}/flows", headers=models).json()["data"] == []
 
 
-def test_a_run_of_an_earlier_process_is_known_by_what_the_journal_says(tmp_path: Path) -> None:
+def test_a_run_of_an_earlier_process_is_known_with_its_pictures_and_says_what_is_not_kept_of_it(tmp_path: Path) -> None:
     write_flows(tmp_path)
-    found = []
-    for _ in range(2):
-        with running_gateway(tmp_path, '[serve]\nflows = ["flows"]\n') as gateway:
-            found += [run(gateway, city="Lisbon").json()] if not found else []
-            said = httpx.get(f"{gateway.url}/runs/{found[0]['run']}").json()
-    assert {**said, "cost_usd": 0} == {"run": found[0]["run"], "flow": "skyline", "status": "done", "cost_usd": 0}
+    settings, key = '[serve]\nflows = ["flows"]\n', {"Idempotency-Key": "order-1"}
+    with running_gateway(tmp_path, settings) as gateway:
+        first = run(gateway, city="Lisbon", count=2, headers=key).json()
+        failed = run(gateway, "saved", name="127.0.0.1").json()["error"]["run"]
+    with running_gateway(tmp_path, settings) as gateway:
+        found = httpx.get(f"{gateway.url}/runs/{first['run']}")
+        said, broken = found.json(), httpx.get(f"{gateway.url}/runs/{failed}").json()
+        assert [httpx.get(each["url"]).status_code for each in (*said["made"], *broken["made"])] == [200] * 3
+        assert [each["sha256"] for each in said["made"]] == [each["sha256"] for each in first["made"]]
+        assert {name: said[name] for name in said.keys() - {"made"}} == {
+            **{name: first[name] for name in ("run", "flow", "status", "cost_usd")},
+            "forgotten": sorted(first.keys() - said.keys()),
+        }
+        assert (broken["status"], broken["forgotten"]) == ("failed", [])
+        assert {**broken["error"], "message": ""} == {
+            "message": "",
+            "type": "invalid_request_error",
+            "param": None,
+            "code": "private_address",
+        }
+        assert str(tmp_path) not in found.text
+        again = run(gateway, city="Lisbon", count=2, headers=key).json()
+        assert (again["run"], again["outputs"]["city"], gateway.bought) == (first["run"], "Lisbon", 0)
+
+
+def test_a_picture_of_an_earlier_process_whose_file_is_gone_has_no_address(tmp_path: Path) -> None:
+    write_flows(tmp_path)
+    with running_gateway(tmp_path, '[serve]\nflows = ["flows"]\n') as gateway:
+        first = run(gateway, city="Lisbon", count=2).json()
+    next(each for each in tmp_path.rglob(f"{first['made'][0]['sha256']}.*")).unlink()
+    with running_gateway(tmp_path, '[serve]\nflows = ["flows"]\n') as gateway:
+        said = httpx.get(f"{gateway.url}/runs/{first['run']}").json()
+        assert [each["sha256"] for each in said["made"]] == [first["made"][1]["sha256"]]
+
+
+ECHO = """\
+inputs: {text: {}}
+flow:
+  - {step: PARSE_JSON, in: "{{ inputs.text }}"}
+  - {step: FOR, var: each, items: "{{ [inputs.text] }}", do: [{step: SET, a: "{{ flowContext.each }}"}]}
+outputs: {said: "{{ flowContext.object }}", a: "{{ flowContext.a }}"}
+"""
+
+
+def test_a_client_that_knows_the_digest_of_a_picture_gets_no_new_address_of_it(tmp_path: Path) -> None:
+    write_flows(tmp_path)
+    (tmp_path / "flows" / "echo.flow.yaml").write_text(ECHO, encoding="utf-8")
+    with running_gateway(tmp_path, '[serve]\nflows = ["flows"]\n') as gateway:
+        made = run(gateway, city="Lisbon").json()["made"][0]
+        forged = json.dumps({"path": "a.png", "mime": "image/png", "sha256": made["sha256"]})
+        for text in (forged, json.dumps([{"x": json.loads(forged)}])):
+            found = run(gateway, "echo", text=text)
+            assert found.status_code == 200 and "/pictures/" not in found.text, found.text
+            events = run(gateway, "echo", text=text, headers={"Accept": "text/event-stream"})
+            assert made["sha256"] in events.text and "/pictures/" not in events.text
 
 
 def test_a_gateway_that_ends_waits_for_a_run_that_nobody_waits_for(tmp_path: Path) -> None:

@@ -66,11 +66,14 @@ class ForRecords(
         """Runs the steps for each message.
 
         Raises:
+            ConfigError: a value names a file to read, which the flow alone may.
             StepError: messages ended marked, or an end cannot be read or written.
         """
-        from flowdsl_steps.records.inputs import records_of, waits_for_a_person
+        from flowdsl_steps.records.inputs import paths_of, records_of, waits_for_a_person
         from flowdsl_steps.records.outputs import Output
 
+        for path in paths_of(self.input):
+            ctx.check_file_name(path)
         if waits_for_a_person(self.input):
             ctx.progress("reads messages from standard input, one a line, until Ctrl-D")
         output = Output(self.output, ctx)

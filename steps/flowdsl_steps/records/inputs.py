@@ -47,6 +47,13 @@ async def records_of(settings: Mapping[str, Any], counts: dict[str, int]) -> Asy
                 yield record
 
 
+def paths_of(settings: Mapping[str, Any]) -> list[str]:
+    """The paths of files that an input names, with `*` in them as they are written."""
+    ((_, own),) = settings.items()
+    paths = (own or {}).get("paths") or []
+    return [paths] if isinstance(paths, str) else [*paths]
+
+
 def waits_for_a_person(settings: Mapping[str, Any]) -> bool:
     """Whether the messages of an input are typed, by somebody who may not know that they are waited for."""
     return "stdin" in settings and sys.stdin is not None and sys.stdin.isatty()

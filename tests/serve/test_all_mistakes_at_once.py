@@ -1,0 +1,89 @@
+"""What is wrong with the settings of a gateway is told in one go."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from flowdsl.cli import main
+
+SETTINGS = """\
+[serve]
+hots = "127.0.0.1"
+port = 99999
+public_url = "pictures.example.com"
+flows = ["gone", "a b.flow.yaml"]
+[routes]
+poster = "nothing/gpt-image-2"
+old = "openai-main/gpt-image-1"
+odd = 5
+after = "odd"
+round = "circle"
+circle = "round"
+[routes.draft]
+on_ratelimit = "poster"
+on_unknown = []
+[tokens.shop]
+modls = ["poster"]
+per_minute = 0
+usd_per_day = "5"
+[tokens.studio]
+models = ["poster", "odd", "postre"]
+[services.openai-main]
+provider = "openai"
+"""
+SHUT_DOWN = "was shut down by OpenAI on 2026-10-23: set"
+SAID = (
+    "serve: unknown key `hots`",
+    "serve.port must be a port",
+    "serve.public_url must be a web address",
+    "there is no flow at `gone`",
+    "`a b.flow.yaml` cannot be part of an address",
+    "there is no service and no route `nothing`",
+    SHUT_DOWN,
+    "routes.odd must be a service",
+    "a loop of routes: round → circle → round",
+    "routes.draft: unknown key `on_ratelimit`",
+    "routes.draft names no service to ask first",
+    "routes.draft.on_unknown must be a service",
+    "tokens.shop: unknown key `modls`",
+    "tokens.shop.per_minute must be a number",
+    "tokens.shop.usd_per_day must be a sum",
+)
+
+
+@pytest.mark.parametrize("check", [["--check"], ["--simulate"]], ids=["check", "start"])
+def test_every_mistake_of_a_gateway_s_settings_is_told_at_once_and_once(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], check: list[str]
+) -> None:
+    file = tmp_path / "flowdsl.toml"
+    file.write_text(SETTINGS, encoding="utf-8")
+    (tmp_path / "a b.flow.yaml").write_text("flow: [{step: SET, a: 1}]\n", encoding="utf-8")
+    assert main(["serve", "--config", str(file), "--as-of", "2026-11-21", *check]) == 2
+    err = capsys.readouterr().err
+    expected = [said for said in SAID if check == ["--check"] or said != SHUT_DOWN]  # the simulator has it
+    assert {said: err.count(said) for said in expected} == dict.fromkeys(expected, 1), err
+    assert err.count(" error: ") == len(expected) and "Traceback" not in err
+
+
+def test_tokens_for_what_is_not_served_are_told_with_the_routes_that_lead_nowhere(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = SETTINGS.replace('flows = ["gone", "a b.flow.yaml"]\n', "")
+    (tmp_path / "flowdsl.toml").write_text(text, encoding="utf-8")
+    assert main(["serve", "--check", "--config", str(tmp_path / "flowdsl.toml"), "--as-of", "2026-11-21"]) == 2
+    err = capsys.readouterr().err
+    assert err.count("no model and no flow `postre` is served") == 1 and "did you mean `poster`?" in err
+    assert "`odd` is served" not in err and "a loop of routes" in err
+
+
+def test_the_mistakes_of_all_flows_that_are_served_are_told_at_once(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("one", "two"):
+        (tmp_path / f"{name}.flow.yaml").write_text(f"flow: [{{step: SEET, {name}: 1}}]\n", encoding="utf-8")
+    (tmp_path / "flowdsl.toml").write_text('[serve]\nflows = ["."]\n', encoding="utf-8")
+    assert main(["serve", "--check", "--config", str(tmp_path / "flowdsl.toml")]) == 1
+    err = capsys.readouterr().err
+    assert "one.flow.yaml:1:" in err and "two.flow.yaml:1:" in err
