@@ -51,7 +51,7 @@ class Foreseen:
         self._called: list[Sequence[StepNode]] = []
         self._in_loops = 0
         self._left = _MOST_STEPS
-        self._until = thread_time() + _MOST_SECONDS
+        self._until: float | None = None
 
     def check(self, paid: StepNode) -> None:
         """Follows what comes behind a step, and checks what is known of the options there.
@@ -311,4 +311,6 @@ class Foreseen:
             self._in_loops -= 1
 
     def _is_late(self) -> bool:
+        if self._until is None:
+            self._until = thread_time() + _MOST_SECONDS
         return self._left <= 0 or thread_time() > self._until

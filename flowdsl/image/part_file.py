@@ -6,6 +6,7 @@ import contextlib
 import os
 import time
 from pathlib import Path
+from random import Random
 
 try:
     import fcntl
@@ -14,6 +15,7 @@ except ImportError:  # Windows
 
 PART = ".part"
 """How their names end."""
+_CHANCE = Random()
 _ABANDONED_S = 24 * 3600
 _SWEPT: dict[str, float] = {}
 """When this process last looked for what killed processes left, by folder."""
@@ -28,8 +30,11 @@ def open_part(folder: Path) -> tuple[Path, int]:
     """A new part file, and a descriptor that holds its lock as long as this process lives."""
     flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
     while True:
-        part = folder / f".{os.urandom(8).hex()}{PART}"
-        descriptor = os.open(part, flags, 0o644)
+        part = folder / f".{_CHANCE.getrandbits(64):016x}{PART}"
+        try:
+            descriptor = os.open(part, flags, 0o644)
+        except FileExistsError:  # a process that was forked draws the same
+            continue
         # Between the opening and the lock a sweep can take the file for one that was left: it holds the lock, or the
         # file is gone. Then there is another one to be made.
         if lock(descriptor) is not False and (os.name == "nt" or os.fstat(descriptor).st_nlink):

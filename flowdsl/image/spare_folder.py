@@ -6,6 +6,7 @@ import contextlib
 import os
 import re
 from collections.abc import Iterator
+from functools import cached_property
 from pathlib import Path
 
 from flowdsl.image.image import Image
@@ -27,7 +28,10 @@ class SpareFolder:
     def __init__(self) -> None:
         self.paths: list[Path] = []
         self.reason = ""
-        self._name = f"{_PREFIX}{os.urandom(_RANDOM).hex()}"
+
+    @cached_property
+    def _name(self) -> str:
+        return f"{_PREFIX}{os.urandom(_RANDOM).hex()}"
 
     def tried(self) -> Iterator[Path]:
         """Folders that may have room, one after the other: whoever wants the next found none in the last."""
