@@ -8,7 +8,6 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import FileResponse, HTMLResponse, JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
@@ -18,6 +17,7 @@ from flowdsl import __version__
 from flowdsl.errors import UsageError
 from flowdsl.events import PartialImage
 from flowdsl.serve.access import Access
+from flowdsl.serve.addresses import Addresses
 from flowdsl.serve.bodies import edit, generation, held_of
 from flowdsl.serve.fields import Asked
 from flowdsl.serve.flow_addresses import FlowAddresses
@@ -89,10 +89,8 @@ class Application:
             return await refused(request, refusal)
 
         handlers = {**HANDLERS, Refusal: hidden, UsageError: unreadable}
-        inside = Starlette(routes=routes, exception_handlers=handlers)
-        inside.router.redirect_slashes = False  # to http:// behind a proxy that ends TLS, and with its token
-        places = {route.endpoint: route.path for route in routes}
-        self.asgi: ASGIApp = Outside(inside, access.tokens, self._metrics, self.reading, places, tell, log)
+        inside = Addresses(routes)
+        self.asgi: ASGIApp = Outside(inside, access.tokens, self._metrics, self.reading, handlers, tell, log)
 
     async def _images(
         self, request: Request, read: Callable[[Request, str | None], Awaitable[Asked]], usual: str

@@ -7,7 +7,7 @@ import asyncio
 import json
 import secrets
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from starlette.requests import Request
@@ -17,25 +17,26 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from flowdsl.errors import UsageError
 from flowdsl.secrets.plain import without_keys
 from flowdsl.serve.bodies import ClientGone
-from flowdsl.serve.fields import shown
 from flowdsl.serve.headers import NO_STORE
 from flowdsl.serve.hosts import stranger
 from flowdsl.serve.metrics import Metrics
 from flowdsl.serve.reading import Held, Reading
-from flowdsl.serve.refusal import Refusal, cut_off, not_found
+from flowdsl.serve.refusal import Refusal, cut_off
 from flowdsl.serve.tokens import Tokens
 
 Log = Callable[[str], None]
 """Writes a line of the log."""
+Handler = Callable[[Request, Any], Awaitable[Response]]
+"""Responds to what was raised."""
 _GONE = 499
 """The status in the log of a request whose client left before it was there."""
 
 
 class Outside:
     """The outermost layer. Where no token is needed it looks at the names in a request: a page of a stranger can make
-    its own name point to this machine (DNS rebinding); `Host` and `Origin` give it away. `log` gets a line of JSON for
-    each request, without its prompt and its token; `tell` says to
-    whoever runs the gateway what it cannot do."""
+    its own name point to this machine (DNS rebinding); `Host` and `Origin` give it away. `handlers` respond to
+    what the application raises. `log` gets a line of JSON for each request, without its prompt and its token; `tell`
+    says to whoever runs the gateway what it cannot do."""
 
     def __init__(
         self,
@@ -43,7 +44,7 @@ class Outside:
         tokens: Tokens,
         metrics: Metrics,
         reading: Reading,
-        places: Mapping[Any, str],
+        handlers: Mapping[type[Exception], Handler],
         tell: Log,
         log: Log | None = None,
     ) -> None:
@@ -51,7 +52,7 @@ class Outside:
         self._tokens = tokens
         self._metrics = metrics
         self._reading = reading
-        self._places = places
+        self._handlers = handlers
         self._tell = tell
         self._log = log
 
@@ -75,11 +76,19 @@ class Outside:
             if status != _GONE:
                 raise
             await response_of(cut_off())(scope, receive, sent)
+        except Exception as error:
+            if status != _GONE:
+                raise
+            handler = next((found for kind in type(error).__mro__ if (found := self._handlers.get(kind))), None)
+            response = await (handler or _bug)(Request(scope, receive, sent), error)
+            await response(scope, receive, sent)
+            if handler is None:
+                raise
+            error.__traceback__ = None  # of a refusal that is kept for whoever asks again
         finally:
             held.end()
             elapsed = time.perf_counter() - began
-            place = self._places.get(scope.get("endpoint"), "other")
-            self._metrics.request(place, status, elapsed)
+            self._metrics.request(scope["state"].get("place", "other"), status, elapsed)
             if self._log is not None:
                 self._log(json.dumps(_line(scope, id, status, elapsed), ensure_ascii=False))
 
@@ -134,16 +143,6 @@ async def refused(request: Request, refusal: Refusal) -> Response:
     return response_of(refusal)
 
 
-async def _no_address(request: Request, error: Exception) -> Response:
-    return response_of(not_found(shown(request.method)[1:-1], shown(request.url.path)[1:-1]))
-
-
-async def _no_method(request: Request, error: Exception) -> Response:
-    allowed = getattr(error, "headers", None) or {}
-    message = f"Not allowed to {shown(request.method)[1:-1]} on {shown(request.url.path)[1:-1]}."
-    return response_of(Refusal(405, message, code="method_not_allowed", headers=allowed))
-
-
 async def _gone(request: Request, error: ClientGone) -> Response:
     return Response(status_code=_GONE)
 
@@ -153,11 +152,5 @@ async def _bug(request: Request, error: Exception) -> Response:
     return response_of(Refusal(500, message, kind="server_error", code="internal_error"))
 
 
-HANDLERS: dict[Any, Any] = {
-    Refusal: refused,
-    ClientGone: _gone,
-    404: _no_address,
-    405: _no_method,
-    500: _bug,
-}
+HANDLERS: Mapping[type[Exception], Handler] = {Refusal: refused, ClientGone: _gone}
 """What responds to what is raised."""
