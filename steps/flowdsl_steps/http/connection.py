@@ -22,6 +22,7 @@ _HEAD_LIMIT = 64 * 1024
 _NO_BODY = frozenset({204, 304})
 _TOGETHER = 64 * 1024
 _NOT_HTTP = "what the server sent is not HTTP"
+_CUT = "the connection was cut, without the end that TLS has"
 
 
 class NotSent(Exception):
@@ -111,11 +112,13 @@ class Connection(asyncio.Protocol):
         """The other end says no more. With TLS it says so inside of it; without that, anybody may have cut it."""
         self._ended = True
         if _is_cut(self._transport):
-            self._broken = ConnectionResetError("the connection was cut, without the end that TLS has")
+            self._broken = ConnectionResetError(_CUT)
         self._tell()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """The connection is gone."""
+        """The connection is gone. Of one that was cut without the end that TLS has, uvloop says nothing before."""
+        if exc is None and not self._ended and self._transport.get_extra_info("ssl_object") is not None:
+            exc = ConnectionResetError(_CUT)
         self._ended, self._broken, self._writable = True, exc or self._broken, True
         self._tell()
 
