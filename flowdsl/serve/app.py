@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from starlette.middleware.errors import ServerErrorMiddleware
 from starlette.requests import Request
 from starlette.responses import FileResponse, HTMLResponse, JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
@@ -26,7 +27,7 @@ from flowdsl.serve.headers import NO_STORE, check_room, key_of
 from flowdsl.serve.metrics import TYPE, Metrics
 from flowdsl.serve.openapi import openapi
 from flowdsl.serve.openapi_page import page
-from flowdsl.serve.outside import HANDLERS, Log, Outside, closed, refused, response_of
+from flowdsl.serve.outside import HANDLERS, Log, Outside, bug, closed, refused, response_of
 from flowdsl.serve.pictures import Pictures
 from flowdsl.serve.reading import Reading
 from flowdsl.serve.refusal import Refusal, stopping
@@ -89,8 +90,8 @@ class Application:
             return await refused(request, refusal)
 
         handlers = {**HANDLERS, Refusal: hidden, UsageError: unreadable}
-        inside = Addresses(routes)
-        self.asgi: ASGIApp = Outside(inside, access.tokens, self._metrics, self.reading, handlers, tell, log)
+        inside = ServerErrorMiddleware(Addresses(routes, handlers), bug)
+        self.asgi: ASGIApp = Outside(inside, access.tokens, self._metrics, self.reading, tell, log)
 
     async def _images(
         self, request: Request, read: Callable[[Request, str | None], Awaitable[Asked]], usual: str

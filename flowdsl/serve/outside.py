@@ -7,7 +7,7 @@ import asyncio
 import json
 import secrets
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from starlette.requests import Request
@@ -16,6 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from flowdsl.errors import UsageError
 from flowdsl.secrets.plain import without_keys
+from flowdsl.serve.addresses import Handler
 from flowdsl.serve.bodies import ClientGone
 from flowdsl.serve.headers import NO_STORE
 from flowdsl.serve.hosts import stranger
@@ -26,17 +27,15 @@ from flowdsl.serve.tokens import Tokens
 
 Log = Callable[[str], None]
 """Writes a line of the log."""
-Handler = Callable[[Request, Any], Awaitable[Response]]
-"""Responds to what was raised."""
 _GONE = 499
 """The status in the log of a request whose client left before it was there."""
 
 
 class Outside:
     """The outermost layer. Where no token is needed it looks at the names in a request: a page of a stranger can make
-    its own name point to this machine (DNS rebinding); `Host` and `Origin` give it away. `handlers` respond to
-    what the application raises. `log` gets a line of JSON for each request, without its prompt and its token; `tell`
-    says to whoever runs the gateway what it cannot do."""
+    its own name point to this machine (DNS rebinding); `Host` and `Origin` give it away. `log` gets a line of JSON for
+    each request, without its prompt and its token; `tell` says to
+    whoever runs the gateway what it cannot do."""
 
     def __init__(
         self,
@@ -44,7 +43,6 @@ class Outside:
         tokens: Tokens,
         metrics: Metrics,
         reading: Reading,
-        handlers: Mapping[type[Exception], Handler],
         tell: Log,
         log: Log | None = None,
     ) -> None:
@@ -52,7 +50,6 @@ class Outside:
         self._tokens = tokens
         self._metrics = metrics
         self._reading = reading
-        self._handlers = handlers
         self._tell = tell
         self._log = log
 
@@ -76,15 +73,6 @@ class Outside:
             if status != _GONE:
                 raise
             await response_of(cut_off())(scope, receive, sent)
-        except Exception as error:
-            if status != _GONE:
-                raise
-            handler = next((found for kind in type(error).__mro__ if (found := self._handlers.get(kind))), None)
-            response = await (handler or _bug)(Request(scope, receive, sent), error)
-            await response(scope, receive, sent)
-            if handler is None:
-                raise
-            error.__traceback__ = None  # of a refusal that is kept for whoever asks again
         finally:
             held.end()
             elapsed = time.perf_counter() - began
@@ -147,7 +135,8 @@ async def _gone(request: Request, error: ClientGone) -> Response:
     return Response(status_code=_GONE)
 
 
-async def _bug(request: Request, error: Exception) -> Response:
+async def bug(request: Request, error: Exception) -> Response:
+    """The response where the gateway itself is wrong."""
     message = "The gateway had an error; its log has more under the id of this request."
     return response_of(Refusal(500, message, kind="server_error", code="internal_error"))
 
