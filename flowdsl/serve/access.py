@@ -37,7 +37,9 @@ class Access:
             Refusal: it has none that counts.
         """
         query: bytes = request.scope["query_string"]
-        if any(name.lower() in _IN_ADDRESS for name, _ in parse_qsl(query.decode("latin-1"), keep_blank_values=True)):
+        if query and any(
+            name.lower() in _IN_ADDRESS for name, _ in parse_qsl(query.decode("latin-1"), keep_blank_values=True)
+        ):
             message = "A token is not taken from the address, which logs keep: send 'Authorization: Bearer TOKEN'."
             raise Refusal(400, message, code="token_in_address", headers={"x-should-retry": "false"})
         if not self.tokens.required:

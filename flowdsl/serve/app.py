@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from starlette.applications import Starlette
+from starlette.middleware.errors import ServerErrorMiddleware
 from starlette.requests import Request
 from starlette.responses import FileResponse, HTMLResponse, JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
@@ -18,6 +18,7 @@ from flowdsl import __version__
 from flowdsl.errors import UsageError
 from flowdsl.events import PartialImage
 from flowdsl.serve.access import Access
+from flowdsl.serve.addresses import Addresses
 from flowdsl.serve.bodies import edit, generation, held_of
 from flowdsl.serve.fields import Asked
 from flowdsl.serve.flow_addresses import FlowAddresses
@@ -26,7 +27,7 @@ from flowdsl.serve.headers import NO_STORE, check_room, key_of
 from flowdsl.serve.metrics import TYPE, Metrics
 from flowdsl.serve.openapi import openapi
 from flowdsl.serve.openapi_page import WELCOME, page
-from flowdsl.serve.outside import HANDLERS, Log, Outside, closed, refused, response_of
+from flowdsl.serve.outside import HANDLERS, Log, Outside, bug, closed, refused, response_of
 from flowdsl.serve.pictures import Pictures
 from flowdsl.serve.reading import Reading
 from flowdsl.serve.refusal import Refusal, stopping
@@ -92,10 +93,8 @@ class Application:
             return await refused(request, refusal)
 
         handlers = {**HANDLERS, Refusal: hidden, UsageError: unreadable}
-        inside = Starlette(routes=routes, exception_handlers=handlers)
-        inside.router.redirect_slashes = False  # to http:// behind a proxy that ends TLS, and with its token
-        places = {route.endpoint: route.path for route in routes}
-        self.asgi = Outside(inside, access.tokens, self._metrics, self.reading, places, tell, log)
+        inside = ServerErrorMiddleware(Addresses(routes, handlers), bug)
+        self.asgi = Outside(inside, access.tokens, self._metrics, self.reading, tell, log)
 
     async def _images(
         self, request: Request, read: Callable[[Request, str | None], Awaitable[Asked]], usual: str

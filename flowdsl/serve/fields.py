@@ -39,6 +39,8 @@ NEWER: Mapping[str, str] = {
 }
 """Fields that the vendor has added since."""
 OF_EDITS: Mapping[str, str] = {"input_fidelity": TEXT}
+_KNOWN: Mapping[str, str] = {**FIELDS, **NEWER}
+_KNOWN_OF_EDITS: Mapping[str, str] = {**_KNOWN, **OF_EDITS}
 OF_GENERATIONS = ("moderation", "style")
 """What an edit does not have; it is told so by what checks flows."""
 _OF_PICTURES = frozenset({*OF_EDITS, "image", "images", "image[]", "mask"})
@@ -66,12 +68,16 @@ class Asked(NamedTuple):
 def asked(body: Mapping[str, Any], *, deployment: str | None = None, is_edit: bool = False) -> Asked | list[Refusal]:
     """What the fields of a request ask for, or everything that is wrong with their names and types; a field that is
     null counts as absent."""
-    known = {**FIELDS, **NEWER, **(OF_EDITS if is_edit else {})}
+    known = _KNOWN_OF_EDITS if is_edit else _KNOWN
     given = {name: value for name, value in body.items() if value is not None}
     if deployment is not None:
         given["model"] = deployment
     wrong = [_unknown(name, known) for name in body if name not in known]
-    wrong += [_mistyped(name, given[name], kind) for name, kind in known.items() if not _fits(given.get(name), kind)]
+    wrong += [
+        _mistyped(name, given[name], kind)
+        for name, kind in known.items()
+        if name in given and not _fits(given[name], kind)
+    ]
     faulty = {each.param for each in wrong}
     for name in ("model", "prompt"):
         if name not in faulty and not str(given.get(name, "")).strip():
@@ -97,8 +103,10 @@ def json_body(raw: bytes, content_type: str) -> dict[str, Any]:
         message = f"Unsupported content type: {shown(content_type)}. This address takes 'application/json'."
         raise Refusal(400, message, code="unsupported_content_type")
     try:
-        body = json.loads(raw, parse_constant=_no_number, object_pairs_hook=_once)
-        json.dumps(body, ensure_ascii=False).encode()  # half a surrogate pair is no text
+        text = raw.decode(json.detect_encoding(raw))
+        body = _DECODER.decode(text)
+        if "\\u" in text:
+            json.dumps(body, ensure_ascii=False).encode()  # half a surrogate pair is no text
     except (ValueError, RecursionError) as error:
         said = f" {error}." if isinstance(error, _Twice) else ""
         message = f"We could not parse the JSON body of your request.{said}"
@@ -111,14 +119,13 @@ def json_body(raw: bytes, content_type: str) -> dict[str, Any]:
 
 def form_values(fields: Iterable[tuple[str, str]]) -> dict[str, Any]:
     """The fields of a form with the types that the API gives them; what has another stays a text, and is refused."""
-    known = {**FIELDS, **NEWER, **OF_EDITS}
     found: dict[str, Any] = {}
     for name, text in fields:
         if name in found:
             raise Refusal(
                 400, f"The field {shown(name)} is there twice.", param=param_of(name), code="duplicate_parameter"
             )
-        found[name] = _typed(text, known.get(name, TEXT))
+        found[name] = _typed(text, _KNOWN_OF_EDITS.get(name, TEXT))
     return found
 
 
@@ -144,8 +151,6 @@ def _typed(text: str, kind: str) -> Any:
 
 
 def _fits(value: Any, kind: str) -> bool:
-    if value is None:
-        return True
     return isinstance(value, _PYTHON[kind]) and not (kind == NUMBER and isinstance(value, bool))
 
 
@@ -182,3 +187,6 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _no_number(word: str) -> Any:
     raise ValueError(word)
+
+
+_DECODER = json.JSONDecoder(parse_constant=_no_number, object_pairs_hook=_once)

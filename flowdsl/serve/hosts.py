@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 from urllib.parse import urlsplit
 
 _HANDED_ON = frozenset({b"x-forwarded-for", b"x-real-ip", b"forwarded"})
@@ -41,6 +42,7 @@ def _is_own(part: str) -> bool:
     return is_loopback(host) or _is_here(f"//{host}")
 
 
+@lru_cache(64)  # clients say the same one with each request
 def _is_here(url: str) -> bool:
     try:
         return is_loopback(urlsplit(url).hostname or "")

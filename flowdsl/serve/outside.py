@@ -16,13 +16,13 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from flowdsl.errors import UsageError
 from flowdsl.secrets.plain import without_keys
+from flowdsl.serve.addresses import Handler
 from flowdsl.serve.bodies import ClientGone
-from flowdsl.serve.fields import shown
 from flowdsl.serve.headers import NO_STORE
 from flowdsl.serve.hosts import stranger
 from flowdsl.serve.metrics import Metrics
 from flowdsl.serve.reading import Held, Reading
-from flowdsl.serve.refusal import Refusal, cut_off, not_found
+from flowdsl.serve.refusal import Refusal, cut_off
 from flowdsl.serve.tokens import Tokens
 
 Log = Callable[[str], None]
@@ -45,7 +45,6 @@ class Outside:
         tokens: Tokens,
         metrics: Metrics,
         reading: Reading,
-        places: Mapping[Any, str],
         tell: Log,
         log: Log | None = None,
     ) -> None:
@@ -53,7 +52,6 @@ class Outside:
         self._tokens = tokens
         self._metrics = metrics
         self._reading = reading
-        self._places = places
         self._tell = tell
         self._log = log
 
@@ -80,8 +78,7 @@ class Outside:
         finally:
             held.end()
             elapsed = time.perf_counter() - began
-            place = self._places.get(scope.get("endpoint"), _OTHER)
-            self._metrics.request(place, status, elapsed)
+            self._metrics.request(scope["state"].get("place", _OTHER), status, elapsed)
             if self._log is not None:
                 self._log(json.dumps(_line(scope, id, status, elapsed), ensure_ascii=False))
 
@@ -151,30 +148,15 @@ async def refused(request: Request, refusal: Refusal) -> Response:
     return response_of(refusal)
 
 
-async def _no_address(request: Request, error: Exception) -> Response:
-    return response_of(not_found(shown(request.method)[1:-1], shown(request.url.path)[1:-1]))
-
-
-async def _no_method(request: Request, error: Exception) -> Response:
-    allowed = getattr(error, "headers", None) or {}
-    message = f"Not allowed to {shown(request.method)[1:-1]} on {shown(request.url.path)[1:-1]}."
-    return response_of(Refusal(405, message, code="method_not_allowed", headers=allowed))
-
-
 async def _gone(request: Request, error: ClientGone) -> Response:
     return Response(status_code=_GONE)
 
 
-async def _bug(request: Request, error: Exception) -> Response:
+async def bug(request: Request, error: Exception) -> Response:
+    """The response where the gateway itself is wrong."""
     message = "The gateway had an error; its log has more under the id of this request."
     return response_of(Refusal(500, message, kind="server_error", code="internal_error"))
 
 
-HANDLERS: dict[Any, Any] = {
-    Refusal: refused,
-    ClientGone: _gone,
-    404: _no_address,
-    405: _no_method,
-    500: _bug,
-}
+HANDLERS: Mapping[type[Exception], Handler] = {Refusal: refused, ClientGone: _gone}
 """What responds to what is raised."""

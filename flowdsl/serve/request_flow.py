@@ -36,6 +36,8 @@ _MOST_KEPT = 256
 _LONGEST_LITERAL = 200
 _OWN_NAMES = {"instruction": "prompt", "images": "image"}
 """Keys of the step → the field of the request."""
+_Shape = tuple[Any, ...]
+"""All of a request that the text of its flow is made of."""
 
 
 class RequestFlow(NamedTuple):
@@ -61,7 +63,7 @@ class RequestFlows:
         self._environment = environment
         self._layers = environment.settings_for(Source("", NAME)).services
         self._steps: dict[tuple[str | None, bool], tuple[StepSpec, bool]] = {}
-        self._kept: OrderedDict[str, RequestFlow] = OrderedDict()
+        self._kept: OrderedDict[_Shape, RequestFlow] = OrderedDict()
 
     def of(self, asked: Asked, target: Target) -> RequestFlow:
         """The flow of a request to a service.
@@ -70,13 +72,14 @@ class RequestFlows:
             FlowCheckError: the request does not fit.
             UsageError: there is no such service.
         """
-        text, lines = self._text(asked, target)
-        found = self._kept.get(text)
+        shape = _shape(asked, target)
+        found = self._kept.get(shape)
         if found is None:
-            found = self._kept[text] = RequestFlow(self._environment.load(Source(text, NAME)), lines)
+            text, lines = self._text(asked, target)
+            found = self._kept[shape] = RequestFlow(self._environment.load(Source(text, NAME)), lines)
             if len(self._kept) > _MOST_KEPT:
                 self._kept.popitem(last=False)
-        self._kept.move_to_end(text)
+        self._kept.move_to_end(shape)
         return found
 
     def wrong(self, asked: Asked, target: Target) -> list[Refusal]:
@@ -152,6 +155,12 @@ def inputs_of(asked: Asked, target: Target) -> dict[str, Any]:
     if asked.mask:
         pictures["mask"] = asked.mask
     return {"prompt": asked.prompt, **found, **pictures}
+
+
+def _shape(asked: Asked, target: Target) -> _Shape:
+    fields = tuple((name, value) if _is_literal(name, value) else name for name, value in asked.options.items())
+    model = target if _is_literal("model", target.model) else target.service
+    return model, asked.is_edit, bool(asked.images), bool(asked.mask), fields
 
 
 def _is_literal(name: str, value: Any) -> bool:

@@ -137,7 +137,7 @@ def test_a_request_goes_out_anew_when_the_write_to_a_connection_that_was_reset_f
     monkeypatch: pytest.MonkeyPatch, is_looked_at: bool
 ) -> None:
     if not is_looked_at:
-        monkeypatch.setattr("flowdsl_steps.http.connection._has_news", lambda transport: False)
+        monkeypatch.setattr("flowdsl_steps.http.connection.has_news", lambda transport: False)
 
     async def run() -> list[bool]:
         sent = []

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
 import contextlib
+import socket
 import ssl
+import sys
 import time
 import tracemalloc
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -220,3 +223,39 @@ def test_a_body_without_a_length_that_is_cut_inside_tls_is_not_taken_for_whole(e
     else:
         with pytest.raises(httpx.ReadError, match="was cut"):
             asyncio.run(run())
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no uvloop")
+@pytest.mark.parametrize("ending", ["close_notify", "cut", "cut while nobody reads"])
+def test_a_body_that_is_cut_inside_tls_is_not_taken_for_whole_on_uvloop(ending: str, certificate: Path) -> None:
+    import uvloop
+
+    size = 200_000 if "nobody" in ending else 1000
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def serve() -> None:
+            connection, _ = listening.accept()
+            with server_tls(certificate).wrap_socket(connection, server_side=True) as tls:
+                tls.recv(4096)
+                tls.sendall(BARE + b"a" * size)
+                if ending == "close_notify":
+                    tls.unwrap()
+
+        async def run() -> bytes:
+            url = f"https://localhost:{listening.getsockname()[1]}"
+            async with (
+                open_client(ca_pem=str(certificate / "ca.pem")) as client,
+                exchanged(client, HttpRequest("GET", url), Delivery()) as response,
+            ):
+                if "nobody" in ending:
+                    await asyncio.sleep(0.3)
+                return b"".join([chunk async for chunk in response.aiter_raw()])
+
+        with concurrent.futures.ThreadPoolExecutor(1) as pool:
+            served = pool.submit(serve)
+            if ending == "close_notify":
+                assert uvloop.run(run()) == b"a" * size
+            else:
+                with pytest.raises(httpx.ReadError, match="was cut"):
+                    uvloop.run(run())
+            served.result()

@@ -54,7 +54,7 @@ def test_of_many_connections_each_holds_less(count: int, most: int) -> None:
             transport = client._transport
             assert isinstance(transport, Transport)
             await client.post(server.url, json={})
-            return [each._transport.max_size for each in transport._open]  # type: ignore[attr-defined]
+            return [len(each.get_buffer(-1)) for each in transport._open]
 
     found = asyncio.run(run())
     assert len(found) == count and min(found) == most

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import select
 import ssl
 from collections import deque
 from collections.abc import AsyncIterable
@@ -15,6 +14,8 @@ import h11
 import httpx
 
 from flowdsl.errors import text_of
+from flowdsl_steps.http.arrivals import arrived, room
+from flowdsl_steps.http.open_socket import has_news, is_cut
 
 _HELD = 64 * 1024
 """With so many bytes waiting to be taken, no more are read from the network."""
@@ -22,6 +23,7 @@ _HEAD_LIMIT = 64 * 1024
 _NO_BODY = frozenset({204, 304})
 _TOGETHER = 64 * 1024
 _NOT_HTTP = "what the server sent is not HTTP"
+_CUT = "the connection was cut, without the end that TLS has"
 
 
 class NotSent(Exception):
@@ -69,7 +71,7 @@ class _Nowhere(asyncio.Transport):
 _NOWHERE = _Nowhere()
 
 
-class Connection(asyncio.Protocol):
+class Connection(asyncio.BufferedProtocol):
     """Carries one request at a time. Whoever waits, waits for news: bytes, an end, or room to write."""
 
     def __init__(self) -> None:
@@ -78,6 +80,7 @@ class Connection(asyncio.Protocol):
         self._http = h11.Connection(h11.CLIENT)
         self._pieces: deque[bytes] = deque()
         self._held = 0
+        self._most = _HELD
         self._left: int | None = None
         self._complete = False
         self._is_last = False
@@ -88,9 +91,8 @@ class Connection(asyncio.Protocol):
         self._waiter: asyncio.Future[None] | None = None
 
     def read_at_once(self, most: int) -> None:
-        """How many bytes are read from the network at once, where the transport has that said: that of asyncio."""
-        if hasattr(self._transport, "max_size"):
-            self._transport.max_size = most
+        """How many bytes are read from the network at once."""
+        self._most = most
 
     # What asyncio tells.
 
@@ -98,10 +100,14 @@ class Connection(asyncio.Protocol):
         """The bytes go this way; behind a proxy, first in the open and then through TLS."""
         self._transport = cast("asyncio.Transport", transport)  # of a stream; that of uvloop is no subclass
 
-    def data_received(self, data: bytes) -> None:
+    def get_buffer(self, sizehint: int) -> memoryview:
+        """Where the next bytes go."""
+        return room(self._most)
+
+    def buffer_updated(self, nbytes: int) -> None:
         """Bytes, which are not read any further while nobody takes them."""
-        self._pieces.append(data)
-        self._held += len(data)
+        self._pieces.append(arrived(nbytes))
+        self._held += nbytes
         if self._held >= _HELD and self._reading:
             self._reading = False
             self._transport.pause_reading()
@@ -110,12 +116,14 @@ class Connection(asyncio.Protocol):
     def eof_received(self) -> None:
         """The other end says no more. With TLS it says so inside of it; without that, anybody may have cut it."""
         self._ended = True
-        if _is_cut(self._transport):
-            self._broken = ConnectionResetError("the connection was cut, without the end that TLS has")
+        if is_cut(self._transport):
+            self._broken = ConnectionResetError(_CUT)
         self._tell()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """The connection is gone."""
+        """The connection is gone. Of one that was cut without the end that TLS has, uvloop says nothing before."""
+        if exc is None and not self._ended and self._transport.get_extra_info("ssl_object") is not None:
+            exc = ConnectionResetError(_CUT)
         self._ended, self._broken, self._writable = True, exc or self._broken, True
         self._tell()
 
@@ -143,7 +151,7 @@ class Connection(asyncio.Protocol):
 
     def is_usable(self) -> bool:
         """Whether the other end is still there and silent, asked of the system: the loop may not have seen it yet."""
-        return not (self._ended or self._pieces or self._transport.is_closing() or _has_news(self._transport))
+        return not (self._ended or self._pieces or self._transport.is_closing() or has_news(self._transport))
 
     @property
     def is_done(self) -> bool:
@@ -370,26 +378,3 @@ def reason_of(error: Exception) -> str:
             said = os.strerror(error.errno)
         return said or type(error).__name__
     return text_of(error) or type(error).__name__
-
-
-def _is_cut(transport: asyncio.Transport) -> bool:
-    """Whether a connection with TLS ended without the word of TLS for it."""
-    tls = transport.get_extra_info("ssl_object")
-    if tls is None:
-        return False
-    try:
-        return bool(tls.read(1))
-    except ssl.SSLError:  # it waits for more
-        return True
-
-
-def _has_news(transport: asyncio.Transport) -> bool:
-    """Whether there is something to read: of a connection that nothing was asked on, that can only be its end."""
-    found = transport.get_extra_info("socket")
-    if found is None:
-        return False
-    if hasattr(select, "poll"):
-        poll = select.poll()
-        poll.register(found.fileno(), select.POLLIN)
-        return bool(poll.poll(0))
-    return bool(select.select([found.fileno()], [], [], 0)[0])
