@@ -15,7 +15,7 @@ COMPILE = $(UV) pip compile --quiet $(INDEX) --universal --python-version 3.11 -
 	--custom-compile-command 'make lock' $(UPGRADE)
 SETS = $(COMPILE) pyproject.toml --group editable
 
-.PHONY: demo test verify soak check format generate bench lock newest oldest facts clean
+.PHONY: demo test verify soak check format generate bench lock newest oldest floors facts clean
 
 demo: $(VENV)/demo
 	$(BIN)/flowdsl run examples/skyline.flow.yaml --simulate --out out
@@ -91,6 +91,18 @@ newest oldest: $(UV)
 	$(UV) venv --quiet --no-config --clear --python $(PYTHON) .venv-$@
 	$(UV) pip install --quiet --python .venv-$@ $(INDEX) --resolution $(RESOLUTION) --editable '.[test]'
 	.venv-$@/bin/python -m pytest -n 3
+
+# Extras by themselves on their lowest: installed together, as `make oldest` does, one lifts what another allows.
+floors: floor-serve floor-mcp floor-otel
+floor-serve: TESTS = tests/serve --ignore-glob '*agents*'
+floor-mcp: TESTS = tests/serve/test_agents*.py
+floor-mcp: MORE = 'httptools>=0.6.4'
+floor-otel: TESTS = tests/telemetry
+floor-%: $(UV)
+	$(UV) venv --quiet --no-config --clear --python $(PYTHON) .venv-$@
+	$(UV) pip install --quiet --python .venv-$@ $(INDEX) --resolution lowest-direct --editable '.[$*,simulator]' \
+		'hypothesis>=6.120' 'openai>=3.48' 'pytest>=8.3' 'pytest-xdist>=3.6' $(MORE)
+	.venv-$@/bin/python -m pytest -n 3 $(TESTS)
 
 # A proxy that the gateway is measured beside. Not locked, and an environment of its own: no other set fits its packages.
 .venv-litellm: $(UV)

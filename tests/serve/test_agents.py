@@ -16,6 +16,7 @@ import mcp_types as types
 import pytest
 from gateways import DAY
 from mcp import Client, MCPError, StdioServerParameters
+from mcp.client.stdio import stdio_client
 
 import flowdsl
 from flowdsl.cli import main
@@ -265,7 +266,7 @@ def test_the_command_speaks_over_standard_input_and_output(tmp_path: Path) -> No
         arguments = ["-m", "flowdsl.cli", "mcp", str(tmp_path), "--simulate", "--as-of", DAY.isoformat()]
         arguments += ["--out", str(tmp_path / "out")]
         server = StdioServerParameters(command=sys.executable, args=arguments, env=dict(os.environ), cwd=str(tmp_path))
-        async with Client(server) as agent:
+        async with Client(stdio_client(server)) as agent:
             assert [tool.name for tool in (await agent.list_tools()).tools] == ["skyline"]
             return await agent.call_tool("skyline", {"city": "Lisbon"})
 
@@ -288,7 +289,7 @@ def test_the_examples_are_tools_of_an_agent(tmp_path: Path, mode: Any) -> None:
 
     async def used() -> tuple[dict[str, types.Tool], types.CallToolResult, types.CallToolResult]:
         server = StdioServerParameters(command=sys.executable, args=[*command, "--as-of", DAY.isoformat()], env=env)
-        async with Client(server, mode=mode) as agent:
+        async with Client(stdio_client(server), mode=mode) as agent:
             tools = {tool.name: tool for tool in (await agent.list_tools()).tools}
             card = await agent.call_tool("postcard", {"city": "Faro"}, progress_callback=progress)
             return tools, card, await agent.call_tool("comic", {})
@@ -313,7 +314,7 @@ def test_the_command_spends_no_more_in_a_day_than_the_settings_say(tmp_path: Pat
 
     async def used() -> types.CallToolResult:
         server = StdioServerParameters(command=sys.executable, args=command, cwd=tmp_path, env=env)
-        async with Client(server) as client:
+        async with Client(stdio_client(server)) as client:
             return await client.call_tool("skyline", {"city": "Lisbon"})
 
     result = asyncio.run(used())
