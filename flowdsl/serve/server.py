@@ -39,7 +39,7 @@ def listener(host: str, port: int) -> socket.socket:
 
 
 def new_loop() -> asyncio.AbstractEventLoop:
-    """The event loop of a gateway: uvloop's where there is one, which takes less of the processor for each request."""
+    """The event loop of a gateway: uvloop's where there is one."""
     try:
         import uvloop
     except ImportError:  # Windows
