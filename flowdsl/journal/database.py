@@ -43,6 +43,7 @@ class _Waiting(NamedTuple):
     result: Future[Any]
     durable: bool
     files: Sequence[str]
+    at_once: bool
 
 
 class Database:
@@ -56,6 +57,8 @@ class Database:
         self._changed = threading.Condition()
         self._writer: threading.Thread | None = None
         self._is_closing = False
+        self._urgent = 0
+        self._is_asleep = False
         self._alone = 0
         self._is_behind = False
         self._synced = Synced()
@@ -70,10 +73,16 @@ class Database:
         return os.path.exists(self.path)  # noqa: PTH110  asked with each request
 
     def submit(
-        self, operation: Callable[[sqlite3.Connection], T], *, durable: bool = True, files: Sequence[str] = ()
+        self,
+        operation: Callable[[sqlite3.Connection], T],
+        *,
+        durable: bool = True,
+        files: Sequence[str] = (),
+        at_once: bool = True,
     ) -> Future[T]:
         """Has an operation done in the next transaction, and gives its result after the commit. What is not `durable`
-        may be lost with the power, in order: nothing later is kept then either. `files` are on the disk before."""
+        may be lost with the power, in order: nothing later is kept then either. `files` are on the disk before. What
+        need not be `at_once` makes no transaction of its own for a moment: it goes with what comes by then."""
         result: Future[T] = Future()
         result.set_running_or_notify_cancel()  # whoever waits may be cancelled, and what is handed in is done
         with self._changed:
@@ -82,8 +91,10 @@ class Database:
             if self._writer is None:
                 self._writer = threading.Thread(target=self._write, name="flowdsl-journal", daemon=True)
                 self._writer.start()
-            self._waiting.append(_Waiting(operation, result, durable, files))
-            self._changed.notify()
+            self._waiting.append(_Waiting(operation, result, durable, files, at_once))
+            self._urgent += at_once
+            if at_once or self._is_asleep:
+                self._changed.notify()
         return result
 
     async def write(
@@ -201,6 +212,7 @@ class Database:
                 with self._changed:
                     self._alone += len(group)
                     self._waiting.extendleft(reversed(group))
+                    self._urgent += sum(each.at_once for each in group)
                 continue
             for each in group:
                 each.result.set_exception(failure)
@@ -220,15 +232,22 @@ class Database:
         """What is to be committed together; nothing, when what is committed has waited long enough for the disk; None
         when the journal is closed and all is done."""
         with self._changed:
-            while not self._waiting:
+            is_quiet = False
+            while not (self._urgent or self._alone):
                 if self._is_closing:
-                    return None
-                if not self._changed.wait(_BEHIND_S if self._is_behind else None):
-                    return []
-            if self._alone:
-                self._alone -= 1
-                return [self._waiting.popleft()]
-            return [self._waiting.popleft() for _ in range(min(len(self._waiting), _MOST_TOGETHER))]
+                    if not self._waiting:
+                        return None
+                    break
+                self._is_asleep = is_quiet and not (self._waiting or self._is_behind)
+                is_quiet = not self._changed.wait(None if self._is_asleep else _BEHIND_S)
+                self._is_asleep = False
+                if is_quiet and (self._waiting or self._is_behind):
+                    break
+            number = 1 if self._alone else min(len(self._waiting), _MOST_TOGETHER)
+            self._alone -= bool(self._alone)
+            group = [self._waiting.popleft() for _ in range(number)]
+            self._urgent -= sum(each.at_once for each in group)
+            return group
 
 
 def _be_patient(connection: sqlite3.Connection | None, seconds: float = 0.0) -> bool:

@@ -167,7 +167,8 @@ class JournalDoor:
         if (self._is_open or not self._is_new) and file not in self._names.get(original, ()):
             values = (self._began.run, original, file)
             self._later(
-                lambda db: db.execute("INSERT OR IGNORE INTO names (run, original, file) VALUES (?,?,?)", values)
+                lambda db: db.execute("INSERT OR IGNORE INTO names (run, original, file) VALUES (?,?,?)", values),
+                at_once=False,
             )
 
     def listed(self) -> None:
@@ -191,7 +192,8 @@ class JournalDoor:
             db.executemany("UPDATE ledger SET is_final = 1 WHERE id = ?", [(each,) for each in final])
 
         try:
-            written = self._journal.database.submit(ended, durable=False)
+            is_alone = self._journal.batch is None  # that of a record nobody waits for
+            written = self._journal.database.submit(ended, durable=False, at_once=is_alone)
         except JournalError:
             self._journal.let_go(run)
         else:
@@ -386,11 +388,11 @@ class JournalDoor:
         else:
             self._early.append(values)
 
-    def _later(self, operation: Callable[[sqlite3.Connection], Any]) -> None:
+    def _later(self, operation: Callable[[sqlite3.Connection], Any], *, at_once: bool = True) -> None:
         """Has something written with the next commit. Where that fails, a later attempt knows less: what it does not
         know of a paid request is in doubt."""
         with suppress(JournalError):
-            self._journal.database.submit(operation, durable=False)
+            self._journal.database.submit(operation, durable=False, at_once=at_once)
 
 
 _KEEP = "INSERT OR REPLACE INTO journal (run, key, place, number, digest, state, result) VALUES (?,?,?,?,?,?,?)"
