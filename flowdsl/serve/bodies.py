@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from starlette.datastructures import UploadFile
-from starlette.exceptions import HTTPException
+from starlette.formparsers import MultiPartException
 from starlette.requests import ClientDisconnect, Request
 
 from flowdsl.serve.fields import Asked, asked, form_values, json_body, param_of, shown
@@ -86,9 +86,9 @@ async def edit(request: Request, deployment: str | None) -> Asked:
                     fields.append((name, value))
     except ClientDisconnect:
         raise ClientGone from None
-    except HTTPException as error:
+    except MultiPartException as error:
         raise Refusal(
-            400, f"We could not parse the form of your request: {error.detail}", code="invalid_form"
+            400, f"We could not parse the form of your request: {error.message}", code="invalid_form"
         ) from None
     found = _accepted(asked(form_values(fields), deployment=deployment, is_edit=True))
     if len(files["mask"]) > 1:

@@ -96,12 +96,23 @@ def test_a_form_that_cannot_be_is_refused_with_its_field(
     assert gateway.bought == before
 
 
-def test_a_form_that_is_cut_is_refused(gateway: Running) -> None:
-    found = httpx.post(
-        f"{gateway.url}/v1/images/edits",
-        content=b'--x\r\nContent-Disposition: form-data; name="prompt"\r\n',
-        headers={"content-type": "multipart/form-data; boundary=x"},
-    )
+_FIELD = 'Content-Disposition: form-data; name="f%d"\r\n\r\na\r\n--x\r\n'
+
+
+@pytest.mark.parametrize(
+    "kind, body",
+    [
+        ("; boundary=x", '--x\r\nContent-Disposition: form-data; name="prompt"\r\n'),
+        ("", "--x--\r\n"),
+        ("; boundary=x", "no form"),
+        ("; boundary=x", "--x\r\nContent-Disposition: form-data\r\n\r\na\r\n--x--\r\n"),
+        ("; boundary=x", "--x\r\n" + "".join(_FIELD % number for number in range(65))),
+    ],
+    ids=["cut", "no boundary", "no form", "no name", "too many fields"],
+)
+def test_a_form_that_cannot_be_read_is_refused(gateway: Running, kind: str, body: str) -> None:
+    headers = {"content-type": f"multipart/form-data{kind}"}
+    found = httpx.post(f"{gateway.url}/v1/images/edits", content=body.encode(), headers=headers)
     assert (found.status_code, found.json()["error"]["type"]) == (400, "invalid_request_error")
 
 
