@@ -95,6 +95,8 @@ class _Layout:
             kind, start = token.__class__.__name__, token.start_mark.index
             if kind == "StreamEndToken":
                 self.between(len(self.text), "", structure, 0)
+                if "#" in self.text[self.end :]:
+                    self.kind = "comment"
                 break
             if start == token.end_mark.index:  # what the parser concludes from columns, and no character says
                 structure.append(token)
@@ -146,7 +148,9 @@ class _Layout:
             self.beside(parts.pop(0), self.end)
         self.close_line()
         indent = self.indent_of(kind, key=key)
-        self.above(parts[:-1] if kind else parts, column, indent, levels, inner)
+        if parts and (kind or not parts[-1].strip(" \t")):  # what stands behind the last line end is no line
+            parts.pop()
+        self.above(parts, column, indent, levels, inner)
         if kind:
             self.line = " " * indent
 

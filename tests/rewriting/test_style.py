@@ -122,6 +122,18 @@ LAYOUTS: dict[str, tuple[str, str]] = {
         "- step: SET\n  a: |+\n    x\n\n\n  b: 1\n- step: SET\n  c: |+\n    x\n\n\n",
         "- step: SET\n  a: |+\n    x\n\n\n  b: 1\n- step: SET\n  c: |+\n    x\n\n\n",
     ),
+    "a text that keeps its blank lines, and has none, gets none at the end of a file": (
+        "- step: SET\n  a: |+\n      x\n",
+        "- step: SET\n  a: |+\n    x\n",
+    ),
+    "an empty text that would keep blank lines gets none at the end of a file": (
+        "- step: SET\n  a:  >+\n",
+        "- step: SET\n  a: >+\n",
+    ),
+    "blank lines below a comment at the end are none of the text above it": (
+        "- step: SET\n  a: |+\n    x\n\n# end\n\n",
+        "- step: SET\n  a: |+\n    x\n\n# end\n",
+    ),
     "blank lines alone in a text grow no longer": (
         "files:\n  a: |\n  \n     \n  b: |+\n    \n  c: 1\n",
         "files:\n  a: |\n\n  b: |+\n\n  c: 1\n",
