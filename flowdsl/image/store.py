@@ -62,7 +62,8 @@ class ImageStore:
             self._whole.prepare()
         elif not self._prepared:
             try:
-                self.folder.mkdir(self._mode, parents=True, exist_ok=True)
+                if not os.path.isdir(self.folder):  # noqa: PTH112  asked with each run
+                    self.folder.mkdir(self._mode, parents=True, exist_ok=True)
                 sweep(self.folder)
                 try_folder(self.folder)
             except OSError as error:

@@ -58,7 +58,7 @@ class JournalDoor:
         self._journal = journal
         self._began = began
         self._inner = inner
-        self._asking = inner if isinstance(inner, Asking) else None
+        self._asking = inner if inner is not None and isinstance(inner, Asking) else None
         rows = [] if kept is None else kept.rows
         self._spent = spent(rows)
         self._rows = Rows(rows)

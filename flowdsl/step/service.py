@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Set
+from functools import lru_cache
 from typing import Any
 
 from flowdsl.step.problem import Problem, show
@@ -35,6 +36,7 @@ def price_problem(value: Any, level: int = 0) -> Problem | None:
 PORTS = {"http": 80, "https": 443}
 
 
+@lru_cache(maxsize=256)
 def address_of(url: str) -> str:
     """Scheme, host and port of an address, in one spelling; what is no address stays as it is."""
     from urllib.parse import urlsplit  # most checks see no address

@@ -26,9 +26,16 @@ class Prices:
         self._vendor = vendor
         self._endpoint = endpoint
         self._share = share
+        self._most: dict[int, tuple[ImageRequest, float | None]] = {}
 
     def most(self, request: ImageRequest) -> float | None:
         """The most that a request can cost; None when nobody says."""
+        known = self._most.get(id(request))
+        if known is None:
+            known = self._most[id(request)] = request, self._found_most(request)
+        return known[1]
+
+    def _found_most(self, request: ImageRequest) -> float | None:
         found = self._stated(request, request.size, request.quality)
         most = self._vendor.most(request, self._endpoint) if found is None else found[1] * request.n
         return self._shared(sum_in_usd(most))
