@@ -86,6 +86,7 @@ def _serve(options: Namespace, stack: ExitStack) -> int:
     flows = tool_flows(environment, options.paths)
     warn_of_misspelt(flows.values(), "<mcp>")
     journal = stack.enter_context(Journal(_state(), simulated=options.simulate))
+    journal.running.sweep(spare=True)
     journal.budget = budget_of("<mcp>", journal)
 
     async def serve() -> None:

@@ -31,6 +31,8 @@ A run of a flow that pays writes down what it buys. Resumed, it begins at its fi
 gets what was bought, also where steps have moved, were added or left out. A request that was sent and whose outcome \
 nobody knows is not sent again unless you say so."""
 _MOST_SHOWN = 10
+_OVER = {"done": "is done", "dropped": "was given up"}
+"""How a run or a batch stands that does not go on."""
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -42,12 +44,12 @@ def main(arguments: Sequence[str]) -> int:
         options.run = options.run and meant(journal, options.run)
         found = _batch(journal, options)
         if found is not None:
-            if found.status == "done" and _lists(journal, found.id, options):
+            if _lists(journal, found, options):
                 return 0
             return _go_on(journal, found, options)
         runs = journal.runs
         run = runs.find(options.run) if options.run is not None else _last(runs, journal)
-        if run.status == "done" and _lists(journal, run.id, options, of="id"):
+        if _lists(journal, run, options, of="id"):
             return 0
         _check(run)
         if not _decided(runs, run, options):
@@ -124,16 +126,20 @@ def _go_on(journal: Journal, found: KeptBatch, options: Namespace) -> int:
     return batch.perform(again, found)
 
 
-def _lists(journal: Journal, id: str, options: Namespace, *, of: str = "batch") -> bool:
+def _lists(journal: Journal, found: KeptBatch | KeptRun, options: Namespace, *, of: str = "batch") -> bool:
     """Whether all that was left to do of a batch or a run was to list pictures whose manifest took no line."""
+    how = _OVER.get(found.status)
+    if how is None:
+        return False
     from flowdsl.journal.unlisted import list_again
 
+    id = found.id
     left = listed_later(journal, id, of=of)
     number = list_again(journal.database, id, of=of)
     if left and (still := listed_later(journal, id, of=of)):
-        raise UsageError(f"it is done, but {still.rstrip()}")
+        raise UsageError(f"it {how}, but {still.rstrip()}")
     if left:
-        said = f"it is done; {number:,} picture{' was' if number == 1 else 's were'} listed in manifest.json"
+        said = f"it {how}; {number:,} picture{' was' if number == 1 else 's were'} listed in manifest.json"
         print(json.dumps({"id": id, "listed": number}) if options.json else said)
     return bool(left)
 

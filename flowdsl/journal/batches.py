@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from flowdsl.errors import UsageError
 from flowdsl.journal.database import Database
-from flowdsl.journal.doubt import AT_VENDOR, CAUGHT, HELD, IN_DOUBT, LOST, RELEASED
+from flowdsl.journal.doubt import AT_VENDOR, CAME, CAUGHT, HELD, IN_DOUBT, LOST, RELEASED
 from flowdsl.journal.rows import json_text
 from flowdsl.journal.running import Running
 
@@ -138,11 +138,8 @@ class Batches:
     def spent(self, id: str) -> tuple[int, float, bool]:
         """How many requests the batch has sent that were not refused, what they cost in USD, those in doubt at the most
         that they can, and whether that is all of it."""
-        sums = (
-            "count(*), sum(iif(ledger.state = 'ok', ledger.cost_usd, ledger.most_usd)), "
-            "sum(ledger.state = 'ok' AND ledger.cost_usd IS NULL)"
-        )
-        query = f"SELECT {sums} {_OF_RUNS} AND ledger.state NOT IN ('refused', 'released')"
+        sums = f"count(*), sum(iif({CAME}, ledger.cost_usd, ledger.most_usd)), sum({CAME} AND ledger.cost_usd IS NULL)"
+        query = f"SELECT {sums} {_OF_RUNS} AND (ledger.state NOT IN ('refused', 'released') OR {CAME})"
         rows = self._database.read(query, (id,))
         requests, usd, unknown = tuple(rows[0]) if rows else (0, 0.0, 0)
         return requests, usd or 0.0, not unknown

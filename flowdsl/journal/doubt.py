@@ -21,6 +21,8 @@ ORDERED = "(ledger.vendor_order LIKE 'order %')"
 """A service has taken it by itself, and makes it later."""
 AT_VENDOR = f"({OPEN} AND {_ASKED_FOR})"
 """It is asked for when its run goes on."""
+CAME = "(ledger.state = 'ok' OR (ledger.state = 'released' AND ledger.images > 0))"
+"""It brought something, and cost what it cost, also where that is bought anew."""
 RELEASED = """(ledger.state = 'released' AND NOT EXISTS (
     SELECT 1 FROM ledger AS again WHERE again.run = ledger.run AND again.place = ledger.place
     AND again.digest = ledger.digest AND again.number > ledger.number))"""

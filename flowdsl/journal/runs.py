@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from flowdsl.errors import UsageError
 from flowdsl.journal.database import Database
-from flowdsl.journal.doubt import AT_VENDOR, CAUGHT, HELD, IN_DOUBT, LOST, OPEN, ORDERED, RELEASED
+from flowdsl.journal.doubt import AT_VENDOR, CAME, CAUGHT, HELD, IN_DOUBT, LOST, OPEN, ORDERED, RELEASED
 from flowdsl.journal.place import VARIABLE
 from flowdsl.journal.running import Running
 
@@ -24,7 +24,7 @@ _SUMS = f"""
         (SELECT count(*) FROM ledger WHERE run = runs.id AND state = 'ok') AS paid,
         (SELECT coalesce(sum(images), 0) FROM ledger WHERE run = runs.id) AS images,
         (SELECT sum(cost_usd) FROM ledger WHERE run = runs.id) AS cost_usd,
-        (SELECT count(*) FROM ledger WHERE run = runs.id AND state = 'ok' AND cost_usd IS NULL) AS unpriced,
+        (SELECT count(*) FROM ledger WHERE run = runs.id AND {CAME} AND cost_usd IS NULL) AS unpriced,
         (SELECT count(*) FROM ledger WHERE run = runs.id AND {IN_DOUBT}) AS in_doubt,
         (SELECT count(*) FROM ledger WHERE run = runs.id AND {AT_VENDOR}) AS at_vendor,
         (SELECT count(*) FROM ledger WHERE run = runs.id AND {CAUGHT}) AS caught

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 _UNLISTED = """SELECT names.run AS run, names.original AS original, names.file AS file
     FROM runs JOIN names ON names.run = runs.id
-    WHERE runs.{of} = ? AND runs.status IN ('done', 'failed') AND NOT names.is_listed ORDER BY names.run"""
+    WHERE runs.{of} = ? AND runs.status IN ('done', 'failed', 'dropped') AND NOT names.is_listed ORDER BY names.run"""
 
 _LIST = "UPDATE names SET is_listed = 1 WHERE run = ? AND original = ? AND file = ?"
 

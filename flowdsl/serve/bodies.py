@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from starlette.datastructures import UploadFile
@@ -55,13 +56,14 @@ async def edit(request: Request, deployment: str | None) -> Asked:
     Raises:
         Refusal: it cannot be read, or its fields have other names and types.
     """
-    kind = request.headers.get("content-type", "")
+    kind, wrong = request.headers.get("content-type", ""), list[Refusal]()
     if kind.partition(";")[0].strip().lower() != _FORM:
         body = json_body(await whole_body(request, LONGEST_JSON), kind)
         images, mask = body.pop("images", None), body.pop("mask", None)
-        found = _accepted(asked(body, deployment=deployment, is_edit=True))
-        pictures = tuple(_linked(each, "images") for each in images) if isinstance(images, list) else ()
-        return _with_pictures(found, pictures, None if mask is None else _linked(mask, "mask"))
+        found = asked(body, deployment=deployment, is_edit=True)
+        links = tuple(_linked(images, "images", wrong))
+        masks = _linked(None if mask is None else [mask], "mask", wrong)
+        return _with_pictures(found, links, masks[0] if masks else None, wrong)
     _check_length(request, LONGEST_FORM)
     limited = Request(request.scope, _limited(request, LONGEST_FORM))
     try:
@@ -74,14 +76,14 @@ async def edit(request: Request, deployment: str | None) -> Asked:
             for name, value in form.multi_items():
                 if isinstance(value, UploadFile):
                     field = name.removesuffix("[]")
-                    if field not in files:
-                        raise Refusal(
-                            400, f"Unknown file: {shown(name)}.", param=param_of(name), code="unknown_parameter"
-                        )
-                    files[field].append(Blob(await value.read(), value.content_type or ""))
+                    if field in files:
+                        files[field].append(Blob(await value.read(), value.content_type or ""))
+                    else:
+                        message = f"Unknown file: {shown(name)}."
+                        wrong.append(Refusal(400, message, param=param_of(name), code="unknown_parameter"))
                 elif name.removesuffix("[]") in files:
                     message = f"Invalid type for {shown(name)}: expected a file of the form, with a file name."
-                    raise Refusal(400, message, param=name, code="invalid_type")
+                    wrong.append(Refusal(400, message, param=name, code="invalid_type"))
                 else:
                     fields.append((name, value))
     except ClientDisconnect:
@@ -90,29 +92,41 @@ async def edit(request: Request, deployment: str | None) -> Asked:
         raise Refusal(
             400, f"We could not parse the form of your request: {error.message}", code="invalid_form"
         ) from None
-    found = _accepted(asked(form_values(fields), deployment=deployment, is_edit=True))
+    found = asked(form_values(fields), deployment=deployment, is_edit=True)
     if len(files["mask"]) > 1:
-        raise Refusal(400, "There can be one mask.", param="mask", code="invalid_value")
-    return _with_pictures(found, tuple(files["image"]), files["mask"][0] if files["mask"] else None)
+        wrong.append(Refusal(400, "There can be one mask.", param="mask", code="invalid_value"))
+    return _with_pictures(found, tuple(files["image"]), files["mask"][0] if files["mask"] else None, wrong)
 
 
-def _with_pictures(found: Asked, images: tuple[Any, ...], mask: Any) -> Asked:
-    if not images:
+def _with_pictures(
+    found: Asked | list[Refusal], images: tuple[Any, ...], mask: Any, wrong: Sequence[Refusal] = ()
+) -> Asked:
+    """What is asked for, with its pictures; what is `wrong` with them is told with what is wrong with the fields."""
+    told = [*(found if isinstance(found, list) else ()), *wrong]
+    if not images and not wrong:
         message = "You must provide an image parameter: the pictures to edit."
-        raise Refusal(400, message, param="image", code="missing_required_parameter")
+        told.append(Refusal(400, message, param="image", code="missing_required_parameter"))
     if len(images) > _MOST_PICTURES:
         message = f"There are {len(images)} pictures to edit, and at most {_MOST_PICTURES} are taken."
-        raise Refusal(400, message, param="image", code="invalid_value")
+        told.append(Refusal(400, message, param="image", code="invalid_value"))
+    if told or isinstance(found, list):
+        raise all_of(told)
     return found._replace(images=images, mask=mask)
 
 
-def _linked(value: Any, name: str) -> str:
-    """The address of a picture to edit: never a path, which would be one of this machine."""
-    link = value.get("image_url") if isinstance(value, dict) and len(value) == 1 else None
-    if not isinstance(link, str) or not link.lower().startswith(_LINKS):
-        message = f"Invalid value for '{name}': each picture is an object with `image_url`, a web or a data: address."
-        raise Refusal(400, message, param=name, code="invalid_value")
-    return link
+def _linked(values: Any, name: str, wrong: list[Refusal]) -> list[str]:
+    """The addresses of pictures to edit: never a path, which would be one of this machine. The first that is none is
+    added to what is `wrong`."""
+    links = []
+    for value in values if isinstance(values, list) else [] if values is None else [values]:
+        link = value.get("image_url") if isinstance(value, dict) and len(value) == 1 else None
+        if values is value or not isinstance(link, str) or not link.lower().startswith(_LINKS):
+            what = "it is a list, and each picture in it" if values is value else "each picture is"
+            message = f"Invalid value for '{name}': {what} an object with `image_url`, a web or a data: address."
+            wrong.append(Refusal(400, message, param=name, code="invalid_value"))
+            break
+        links.append(link)
+    return links
 
 
 def _accepted(found: Asked | list[Refusal]) -> Asked:

@@ -92,15 +92,18 @@ def user_file(environ: Mapping[str, str]) -> Settings | None:
 
 
 def _check_keys(path: str, content: Mapping[str, Any], keys: tuple[str, ...] = _KEYS) -> None:
-    """Refuses a setting that there is not: nobody would notice that it does nothing."""
-    unknown = next((key for key in content if key not in keys), None)
-    if unknown is not None:
+    """Refuses settings that there are not, all at once: nobody would notice that they do nothing."""
+    unknown = [key for key in content if key not in keys]
+    if unknown:
         from flowdsl.nearest import nearest
-        from flowdsl.settings.mistakes import mistake
+        from flowdsl.settings.mistakes import Mistakes, mistake
 
-        near = nearest(unknown, keys)
-        hint = f"did you mean `{near}`?" if near else f"there are {', '.join(keys)}"
-        raise mistake(path, (unknown,), f"unknown key `{unknown}`", hint, of_key=True)
+        mistakes = Mistakes()
+        for key in unknown:
+            near = nearest(key, keys)
+            hint = f"did you mean `{near}`?" if near else f"there are {', '.join(keys)}"
+            mistakes.add(mistake(path, (key,), f"unknown key `{key}`", hint, of_key=True))
+        mistakes.check()
 
 
 def flag(settings: Settings | None, name: str) -> bool | None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from flowdsl.image.own_models import OwnModels
 from flowdsl.nearest import nearest
-from flowdsl.settings.mistakes import mistake
+from flowdsl.settings.mistakes import Mistakes, mistake
 from flowdsl.step.problem import show
 
 if TYPE_CHECKING:
@@ -37,7 +37,11 @@ def own_models(path: str, table: object) -> OwnModels | None:
         return None
     if not isinstance(table, Mapping):
         raise mistake(path, ("models",), "models must be a table of tables", 'write `[models."a-name"]`')
-    entries = {name: _entry(path, name, entry) for name, entry in table.items()}
+    entries, mistakes = {}, Mistakes()
+    for name, entry in table.items():
+        with mistakes.gathered():
+            entries[name] = _entry(path, name, entry)
+    mistakes.check()
     return OwnModels(path, entries, json.dumps([path, entries], sort_keys=True), mistake)
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from flowdsl.codes import FINDINGS, SEVERITIES
 from flowdsl.nearest import nearest
 from flowdsl.settings.globs import Globs
-from flowdsl.settings.mistakes import mistake
+from flowdsl.settings.mistakes import Mistakes, mistake
 from flowdsl.settings.severities import OF_SECRETS, OFF
 
 if TYPE_CHECKING:
@@ -110,12 +110,13 @@ def _ignored(path: str, keys: Path, value: Any) -> list[str]:
 
 
 def _known(path: str, keys: Path, value: Any) -> list[str]:
-    codes = _texts(path, keys, value, "codes, such as `fan-out`")
+    codes, mistakes = _texts(path, keys, value, "codes, such as `fan-out`"), Mistakes()
     for number, code in enumerate(codes):
         if code not in _CODES:
             near = nearest(code, _CODES)
             hint = f"did you mean `{near}`?" if near else "docs/checking.md lists the codes"
-            raise mistake(path, (*keys, number), f"no finding has the code `{code}`", hint)
+            mistakes.add(mistake(path, (*keys, number), f"no finding has the code `{code}`", hint))
+    mistakes.check()
     return codes
 
 

@@ -14,6 +14,8 @@ from flowdsl.syntax.node import Node
 
 _COMMENT = re.compile(r"""(?:(?<!\S)|(?<=[]}[{,"']))#[^\r\n]*""")
 """YAML wants white space before a comment; libyaml takes it also behind a sign or a quote, so that it is one."""
+_HEADER = re.compile(r"[|>][-+0-9]*[ \t]*(#[^\r\n]*)")
+"""The first line of a text in a block: its comment belongs to the node, and stands inside of it."""
 _LINE_END = re.compile(r"\r\n?|\n|\Z")
 
 
@@ -39,12 +41,15 @@ class Piece:
 
     @property
     def comments(self) -> list[Span]:
-        """The comments that belong to this node alone: those above it, and the one at the end of its line."""
-        return [
+        """The comments that belong to this node alone: those above it, and the one at the end of its line, which for a
+        text in a block is the line of its sign."""
+        found = [
             Span(part.source, found.start(), found.end())
             for part in (self.before, self.after)
             for found in _COMMENT.finditer(part.source.text, part.start, part.end)
         ]
+        header = _HEADER.match(self.text.source.text, self.text.start, self.text.end)
+        return found if header is None else [*found, Span(self.text.source, *header.span(1))]
 
     def walk(self) -> Iterator[Piece]:
         """This piece and all inside it, in the order of the file."""

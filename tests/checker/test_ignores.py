@@ -29,8 +29,17 @@ def found(text: str) -> list[tuple[str, int]]:
         "- step: SET\n  a: 1\n  #flowdsl:ignore[ single-braces , ]\n  text: '{a}'\n",
         "- step: SET\r\n  a: 1\r\n  text: '{a}'  # flowdsl: ignore[single-braces]\r\n",
         "- step: SET\n  a: 1\n  # flowdsl: ignore[single-braces]\n  text: >\n    one\n    {a}\n",
+        "- step: SET\n  a: 1\n  text: >-  # flowdsl: ignore[single-braces]\n    one\n    {a}\n",
     ],
-    ids=["behind it", "above it", "above other comments", "without blanks", "with CRLF", "above a text of lines"],
+    ids=[
+        "behind it",
+        "above it",
+        "above other comments",
+        "without blanks",
+        "with CRLF",
+        "above a text of lines",
+        "behind the sign of a text of lines",
+    ],
 )
 def test_a_comment_leaves_out_what_is_found_on_its_line(text: str) -> None:
     assert ("single-braces", 3) in found("- step: SET\n  a: 1\n  text: '{a}'\n")

@@ -202,6 +202,18 @@ def test_what_may_be_billed_and_is_sent_again_counts_twice_for_the_limit_of_a_ba
     assert (code, "2 records done" in out) == (0, True)
 
 
+def test_what_came_and_is_bought_anew_stays_in_the_cost_of_a_batch(run: Run) -> None:
+    run(*batch("--over", "a.csv"), over="name\nAda\nBo\n")
+    id = run("runs")[1].split()[0]
+    _, before, _ = run("runs", "show", id, "--json")
+    with Journal(os.environ["FLOWDSL_STATE"]) as journal:
+        record = journal.runs.all(batch=json.loads(before)["id"])[0].id
+        [request] = journal.runs.requests(record)
+        assert journal.runs.release(record, [request.id]) == 1
+    _, after, _ = run("runs", "show", id, "--json")
+    assert (after, json.loads(after)["requests"]) == (before, 2)
+
+
 def test_an_empty_table_is_called_empty(run: Run) -> None:
     Path("a.csv").touch()
     code, _, said = run(*batch("--over", "a.csv"))

@@ -195,6 +195,21 @@ def test_pictures_of_a_run_that_is_done_are_listed_later_where_the_manifest_took
     assert "is done: there is nothing to resume" in capsys.readouterr().err
 
 
+def test_pictures_of_a_batch_that_was_given_up_are_listed_later_too(
+    place: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patched:
+        refused(patched)
+        assert main([*BATCH, "--max-requests", "3"]) == 4
+    err = capsys.readouterr().err
+    named = err.partition("lists them")[0].rpartition("`flowdsl resume ")[2].partition("`")[0]
+    assert main(["runs", "cancel", named]) == 0
+    assert main(["resume", named]) == 0
+    assert "it was given up; 3 pictures were listed in manifest.json" in capsys.readouterr().out
+    assert len(listed()) == 3
+    assert main(["resume", named]) == 2
+
+
 def full(*_: Any, **__: Any) -> Path:
     raise FULL
 

@@ -44,6 +44,11 @@ def test_a_comment_right_behind_a_bracket_or_a_quote_is_one_as_the_parser_reads_
     assert [comment.text for piece in flow.walk() for comment in piece.comments] == ["# one", "# two", "# three"]
 
 
+def test_a_comment_behind_the_sign_of_a_text_in_a_block_is_one_of_it_and_what_the_text_says_is_none() -> None:
+    flow = tree("- a: | # one\n    # text\n    x\n  b: >-# two\n    y\n  c: '| # none'\n").pieces[0]
+    assert [comment.text for piece in flow.walk() for comment in piece.comments] == ["# one", "# two"]
+
+
 def test_the_pieces_of_a_map_are_its_keys_and_values_in_turn() -> None:
     flow = tree(FLOW).pieces
     assert [piece.node.kind for piece in flow if piece.node is not None] == ["scalar", "list"]

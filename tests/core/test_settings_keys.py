@@ -29,6 +29,20 @@ def test_an_unknown_key_names_the_nearest(file: str, text: str, hint: str, tmp_p
         assert hint in capsys.readouterr().err
 
 
+def test_every_unknown_key_code_and_model_is_told_at_once(tmp_path: Path, capsys: Any) -> None:
+    flow = tmp_path / "a.flow.yaml"
+    flow.write_text("- step: SET\n  text: a\n", encoding="utf-8")
+    for text, said in (
+        ("max_request = 3\n[model.x]\n", ("1:1: error: unknown key `max_request`", "2:2: error: unknown key `model`")),
+        ('ignore = ["fan-ot", "fan-out", "x"]\n', ("1:11: error: no finding has the code", "1:32: error: no finding")),
+        ("[models]\na = 1\nb = 2\n", ("2:5: error: models.a must be a table", "3:5: error: models.b must be a table")),
+    ):
+        (tmp_path / "flowdsl.toml").write_text(text, encoding="utf-8")
+        assert main(["validate", str(flow)]) == 2
+        found = capsys.readouterr().err
+        assert [each for each in said if each not in found] == [], found
+
+
 def test_a_pyproject_file_whose_tool_is_no_table_is_nobodys_settings(tmp_path: Path) -> None:
     (tmp_path / "pyproject.toml").write_text("tool = 5  # no [tool.flowdsl]\n", encoding="utf-8")
     (tmp_path / "a.flow.yaml").write_text("- step: SET\n  text: a\n", encoding="utf-8")

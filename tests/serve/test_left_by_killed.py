@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -42,3 +43,17 @@ def test_files_that_a_killed_gateway_kept_for_further_runs_are_removed(tmp_path:
     with keeping(state) as used, running_gateway(tmp_path) as gateway:
         assert sorted(path.name for path in (state / "running").iterdir()) == used
         assert gateway.post({"prompt": "A kite", **SMALL}).status_code == 200
+
+
+def test_files_that_a_killed_server_of_an_agent_kept_for_further_runs_are_removed(tmp_path: Path) -> None:
+    state, flow = tmp_path / "state", tmp_path / "a.flow.yaml"
+    flow.write_text("- step: SET\n  a: 1\n", encoding="utf-8")
+    with keeping(state):
+        pass
+    main = f"from flowdsl.cli import main; raise SystemExit(main(['mcp', {flow.name!r}, '--simulate']))"
+    command = [sys.executable, "-c", main]
+    environ = {**os.environ, "FLOWDSL_STATE": str(state)}
+    found = subprocess.run(
+        command, cwd=tmp_path, env=environ, stdin=subprocess.DEVNULL, capture_output=True, check=False
+    )
+    assert (found.returncode, [*(state / "running").iterdir()]) == (0, []), found.stderr

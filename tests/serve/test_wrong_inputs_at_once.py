@@ -1,9 +1,10 @@
-"""What is wrong with a request for a run is told in one go."""
+"""What is wrong with a request for a run, or for edited pictures, is told in one go."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+import httpx
 import pytest
 from gateways import running_gateway
 
@@ -34,3 +35,38 @@ def test_unknown_names_and_wrong_values_of_a_run_are_told_at_once(
             assert found.status_code == 400
             assert {each["param"] for each in error["problems"]} == params, error
             assert error["param"] == error["problems"][0]["param"]
+
+
+LINK = {"image_url": "data:image/png;base64,AAAA"}
+
+
+@pytest.mark.parametrize(
+    "images, mask, params",
+    [
+        ([{"x": 1}, "y"], "z", {"prompt", "foo", "images", "mask"}),
+        (LINK, None, {"prompt", "foo", "images"}),
+        (LINK["image_url"], None, {"prompt", "foo", "images"}),
+        (None, None, {"prompt", "foo", "image"}),
+        ([LINK] * 17, None, {"prompt", "foo", "image"}),
+    ],
+    ids=["no objects", "no list", "an address alone", "none", "too many"],
+)
+def test_what_is_wrong_with_pictures_to_edit_is_told_with_what_is_wrong_with_the_fields(
+    tmp_path: Path, images: object, mask: object, params: set[str]
+) -> None:
+    body = {"model": "gpt-image-2", "prompt": 5, "foo": 1, "images": images, "mask": mask}
+    with running_gateway(tmp_path) as gateway:
+        error = gateway.post(body, "/v1/images/edits").json()["error"]
+        assert {each["param"] for each in error["problems"]} == params, error
+        images_said = [each["message"] for each in error["problems"] if each["param"] == "images"]
+        assert all("`image_url`" in said for said in images_said)
+
+
+def test_what_is_wrong_with_files_of_a_form_is_told_with_what_is_wrong_with_the_fields(tmp_path: Path) -> None:
+    with running_gateway(tmp_path) as gateway:
+        files = {"image": ("a.png", b"x"), "picture": ("b.png", b"y")}
+        found = httpx.post(
+            f"{gateway.url}/v1/images/edits", data={"prompt": "a", "n": "x", "mask": "z"}, files=files, timeout=60
+        )
+        error = found.json()["error"]
+        assert {each["param"] for each in error["problems"]} == {"model", "n", "picture", "mask"}, error
