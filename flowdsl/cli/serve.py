@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from flowdsl.cli.arguments import Parser, add_allow_endpoint, add_as_of, count, file_name, flag, port
 from flowdsl.cli.overwriting import check_written_over
-from flowdsl.cli.ready_flow import IMAGES
+from flowdsl.cli.ready_flow import IMAGES, check_folder
 from flowdsl.errors import UsageError
 from flowdsl.settings.serving_keys import NO_TLS, names_certificate
 
@@ -125,6 +125,7 @@ def _environment(options: Namespace, simulated: bool, settings: Settings | None,
     from flowdsl.settings.places import PROJECT_FILE
     from flowdsl.source import Source
 
+    check_folder(options.out)
     overrides: dict[str, dict[str, Any]] = {name: {} for name in provider_names()}
     source = Source("", options.config or _NAME)
     host: dict[str, Any] = {"env": variables(source, (), settings), "kv": stored_values(source, (), settings)}
