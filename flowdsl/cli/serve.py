@@ -84,6 +84,7 @@ def parser() -> Parser:
     flag(parser, "--check", help="check the settings, and serve nothing")
     flag(parser, "--simulate", help="use a simulator on this machine in place of every service")
     flag(parser, "--proxy-headers", help="believe the X-Forwarded headers of a proxy on this machine that ends TLS")
+    parser.of_a_further_word = "; `flows` below [serve] in flowdsl.toml names flows to serve"
     parser.add_argument("--out", type=file_name, metavar="DIR", help=f"where pictures are stored (default: {IMAGES})")
     parser.add_argument(
         "--log-json", type=file_name, metavar="FILE", help="write a line of JSON for each request, without prompts"
