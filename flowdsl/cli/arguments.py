@@ -25,6 +25,9 @@ _LONGEST_PATH = 4096
 class Parser(argparse.ArgumentParser):
     """The parser of one command: short errors with the nearest option, examples under the help."""
 
+    of_a_further_word = ""
+    """What is said of a word that the command does not take, behind that."""
+
     def __init__(self, command: str, summary: str, examples: Sequence[str], *, add_help: bool = True) -> None:
         lines = "".join(f"\n  {example}" for example in examples)
         with _untranslated():
@@ -47,7 +50,8 @@ class Parser(argparse.ArgumentParser):
             known = self._option_string_actions
             near = nearest(name, known) if name.startswith("-") else f"-i {unknown[0]}" if "=" in unknown[0] else None
             near = None if near is not None and near.partition(" ")[0] not in known else near
-            self.error(f"unknown argument `{unknown[0]}`" + (f"; did you mean `{near}`?" if near else ""))
+            hint = f"; did you mean `{near}`?" if near else "" if name.startswith("-") else self.of_a_further_word
+            self.error(f"unknown argument `{unknown[0]}`{hint}")
         return options
 
     def error(self, message: str) -> NoReturn:

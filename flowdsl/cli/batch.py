@@ -45,7 +45,6 @@ if TYPE_CHECKING:
     from flowdsl.environment.flow import Flow
     from flowdsl.journal.batches import KeptBatch
     from flowdsl.journal.journal import Journal
-    from flowdsl.source import Source
 
 EXAMPLES = (
     "flowdsl batch card.flow.yaml --over people.csv --simulate",
@@ -107,7 +106,7 @@ def perform(options: Namespace, kept: KeptBatch | None = None) -> int:
     if first is None:
         raise UsageError(f"{options.over} holds no records")
     with ExitStack() as stack:
-        id, folder = _named(options, source, kept)
+        id, folder = _named(options, kept, state_of(source.path))
         options.out = str(folder)
         shared = {name for name, _ in options.input}
         fields = {field: name for name, field in options.map}
@@ -296,7 +295,7 @@ def _check(options: Namespace) -> None:
     check_is_there(options.over)
 
 
-def _named(options: Namespace, source: Source, kept: KeptBatch | None) -> tuple[str, Path]:
+def _named(options: Namespace, kept: KeptBatch | None, state: Path) -> tuple[str, Path]:
     """The id of the batch, and the folder of its results."""
     if kept is not None:
         return kept.id, Path(kept.folder)
@@ -305,10 +304,20 @@ def _named(options: Namespace, source: Source, kept: KeptBatch | None) -> tuple[
     id = new_run_id()
     folder = Path(options.out) if options.out else Path(_FOLDER) / id[:13]
     if any((folder / name).exists() for name in ("results.jsonl", "failed.jsonl")):
-        raise UsageError(
-            f"{folder} holds the results of another batch: name another --out, or go on with that: `flowdsl resume`"
-        )
+        said = f"{folder} holds the results of another batch: name another --out"
+        begun = _unfinished_in(folder, state)
+        raise UsageError(said if begun is None else f"{said}, or go on with that: `flowdsl resume {begun.id[:13]}`")
     return id, folder.absolute()
+
+
+def _unfinished_in(folder: Path, state: Path) -> KeptBatch | None:
+    """The batch whose results are in a folder, where it can go on."""
+    from flowdsl.journal.journal import Journal
+
+    with Journal(state) as journal:
+        all_of_it = journal.batches.all()
+    found = next((each for each in all_of_it if each.folder == str(folder.absolute())), None)
+    return found if found is not None and found.may_be_resumed else None
 
 
 def _known(results: Lines, failed: Lines) -> dict[int, int]:

@@ -38,6 +38,8 @@ class GivenInputs:
             UsageError: it is an input by name, and no file.
             OSError: it cannot be read.
         """
+        if path.lstrip().startswith("{") and not os.path.exists(path):  # noqa: PTH110
+            raise UsageError("--inputs takes a file, and no JSON; one input is given as `-i NAME=VALUE`")
         if "=" in path and not os.path.exists(path):  # noqa: PTH110  pathlib is slow to import
             raise UsageError(f"--inputs takes a file, and there is no `{path}`; one input is given as `-i {path}`")
         self._file = source = flow_source(path)

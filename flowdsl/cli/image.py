@@ -71,6 +71,7 @@ def parser() -> Parser:
     from flowdsl.cli import COMMANDS
 
     parser = Parser("image", COMMANDS["image"], EXAMPLES)
+    parser.of_a_further_word = "; write the prompt in quotes, as one argument"
     parser.add_argument(
         "prompt", metavar="PROMPT", help="what the picture shows, used unchanged; - reads it from stdin"
     )

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from flowdsl.cli.arguments import Parser, add_allow_endpoint, add_as_of, count, file_name, flag, usd
-from flowdsl.cli.ready_flow import IMAGES
+from flowdsl.cli.ready_flow import IMAGES, check_folder
 from flowdsl.cli.run import MAX_REQUESTS
 from flowdsl.errors import UsageError
 
@@ -67,6 +67,7 @@ def _serve(options: Namespace, stack: ExitStack) -> int:
     from flowdsl.limits import Limits
     from flowdsl.source import Source
 
+    check_folder(options.out)
     source = Source("", "<mcp>")
     host: dict[str, Any] = {"env": variables(source, ()), "kv": stored_values(source, ())}
     given: dict[str, Any] = {

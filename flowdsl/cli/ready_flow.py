@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from argparse import Namespace
 from collections.abc import Iterable
 from contextlib import ExitStack
@@ -25,6 +26,16 @@ IMAGES = "flowdsl-images"
 """The folder for pictures, unless an option names one."""
 
 
+def check_folder(out: str | None) -> None:
+    """Refuses a file where pictures are to go.
+
+    Raises:
+        UsageError: it is one.
+    """
+    if out and os.path.lexists(out) and not os.path.isdir(out):  # noqa: PTH112  pathlib is slow to import
+        raise UsageError(f"--out {out}: that is no folder, and pictures go into one: name another")
+
+
 def ready_flow(
     source: Source, options: Namespace, names: Iterable[str], stack: ExitStack, max_requests: int | None
 ) -> Flow:
@@ -34,6 +45,7 @@ def ready_flow(
         FlowCheckError: the file has mistakes.
         UsageError: it is a kit and the action is missing or unknown; or a fault is wished of a real service.
     """
+    check_folder(options.out)
     env, kv = variables(source, options.env), stored_values(source, options.kv)
     settings: dict[str, Any] = {
         "host": Host(env=env, kv=kv),

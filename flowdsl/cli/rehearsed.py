@@ -27,9 +27,13 @@ def rehearsed(flow: Flow, source: Source, options: Namespace, names: Iterable[st
     refused = [found for found in real if found.severity == "error"]
     places = {(found.code, found.span) for found in refused}
     others = [found for found in warnings(flow) if (found.code, found.span) not in places]
-    return others + [
-        found._replace(severity="warning", message=f"a real run is refused: {found.message}") for found in refused
-    ]
+    told = {(found.code, found.span) for found in others} | places
+    unknown = [found for found in real if found.code == "unknown-model" and (found.code, found.span) not in told]
+    return (
+        others
+        + unknown  # the endpoint of a simulator might serve any; it does not, and its 404 names no other
+        + [found._replace(severity="warning", message=f"a real run is refused: {found.message}") for found in refused]
+    )
 
 
 def print_warnings(found: list[Diagnostic]) -> None:

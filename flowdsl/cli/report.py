@@ -167,13 +167,20 @@ def _found(of: str | None) -> _Found:
         return _of_run(journal, runs[0])
 
 
+_IN_FOLDERS = ("manifest.json", "results.jsonl", "failed.jsonl")
+"""What a run or a batch leaves in its folder: one of them at least."""
+
+
 def _of_folder(path: Path) -> _Found:
     from flowdsl.report.of_folder import rows_of_folder
     from flowdsl.report.page import Facts
 
     if path.is_file():
         if path.suffix != ".json":
-            raise UsageError(f"{path} is a file: name its folder, {path.parent}")
+            if any((path.parent / name).is_file() for name in _IN_FOLDERS):
+                raise UsageError(f"{path} is a file: name its folder, {path.parent}")
+            what = "`flowdsl report` takes the last one, and `flowdsl runs list` shows those there are"
+            raise UsageError(f"{path} is neither a run nor a folder of pictures: {what}")
         path = path.parent
     try:
         rows = list(rows_of_folder(path))

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from flowdsl.cli.arguments import Parser, add_allow_endpoint, add_as_of, count, file_name, flag, port
 from flowdsl.cli.overwriting import check_written_over
-from flowdsl.cli.ready_flow import IMAGES
+from flowdsl.cli.ready_flow import IMAGES, check_folder
 from flowdsl.errors import UsageError
 from flowdsl.settings.serving_keys import NO_TLS, names_certificate
 
@@ -84,6 +84,7 @@ def parser() -> Parser:
     flag(parser, "--check", help="check the settings, and serve nothing")
     flag(parser, "--simulate", help="use a simulator on this machine in place of every service")
     flag(parser, "--proxy-headers", help="believe the X-Forwarded headers of a proxy on this machine that ends TLS")
+    parser.of_a_further_word = "; `flows` below [serve] in flowdsl.toml names flows to serve"
     parser.add_argument("--out", type=file_name, metavar="DIR", help=f"where pictures are stored (default: {IMAGES})")
     parser.add_argument(
         "--log-json", type=file_name, metavar="FILE", help="write a line of JSON for each request, without prompts"
@@ -125,6 +126,7 @@ def _environment(options: Namespace, simulated: bool, settings: Settings | None,
     from flowdsl.settings.places import PROJECT_FILE
     from flowdsl.source import Source
 
+    check_folder(options.out)
     overrides: dict[str, dict[str, Any]] = {name: {} for name in provider_names()}
     source = Source("", options.config or _NAME)
     host: dict[str, Any] = {"env": variables(source, (), settings), "kv": stored_values(source, (), settings)}

@@ -105,6 +105,9 @@ class FlowAddresses:
                 raise _other_process(503)
             kept = self._runs.kept(id, owner, journal, self._pictures) or {"run": id, "status": "cancelled"}
             return JSONResponse(self._kept(request, kept), headers=NO_STORE)
+        over = self._runs.kept(id, owner, journal, self._pictures)
+        if over is not None:  # in a process that has ended, or in another one
+            return JSONResponse(self._kept(request, over), headers=NO_STORE)
         run = self._found(request)
         if run.task is not None and run.status == "running":
             run.task.cancel()
@@ -117,9 +120,13 @@ class FlowAddresses:
         token = self._access.token(request)
         id = request.path_params["id"]
         owner = "" if token is None else token.name
-        found = self._runs.find(id, owner)
-        if found is None and self._runs.is_elsewhere(id, owner, self._access.journal(token)):
+        found, journal = self._runs.find(id, owner), self._access.journal(token)
+        if found is None and self._runs.is_elsewhere(id, owner, journal):
             raise _other_process(409)
+        if found is None and self._runs.kept(id, owner, journal, self._pictures) is not None:
+            raise _other_process(
+                409, "The events of this run are in the process that made it, and gone once that has ended"
+            )
         if found is None:
             message = f"There is no run {shown(id)}; one that is long over is forgotten."
             raise Refusal(404, message, code="run_not_found")
@@ -140,8 +147,8 @@ class FlowAddresses:
         yield _event(None, "result", self._said(request, run))
 
 
-def _other_process(status: int) -> Refusal:
-    message = "Another process of this gateway works on this run; GET /runs/RUN says how it stands."
+def _other_process(status: int, what: str = "Another process of this gateway works on this run") -> Refusal:
+    message = f"{what}; GET /runs/RUN says how it stands."
     return Refusal(status, message, code="run_of_another_process", headers={"x-should-retry": "false"})
 
 

@@ -3,11 +3,12 @@ at once."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from itertools import islice
 from typing import Any
 
-from flowdsl.checker.inputs import wrong_inputs
+from flowdsl.checker.inputs import MISSING, SPELLED, wrong_inputs
 from flowdsl.document.document import InputDeclaration
 from flowdsl.environment.flow import Flow
 from flowdsl.errors import ConfigError
@@ -43,11 +44,25 @@ def _misplaced(name: str) -> Refusal:
     return Refusal(400, message, param=param_of(name), code="unknown_parameter")
 
 
+def _in_json(name: str, schema: Mapping[str, Any], value: Any) -> str | None:
+    """How the body of a request gives an input."""
+    wants = schema.get("type")
+    if value is MISSING:
+        return f"give it, for example `{json.dumps({_INPUTS: {name: '…'}}, ensure_ascii=False)}`".replace('"…"', "…")
+    if not isinstance(value, str):
+        return None
+    if wants in ("object", "array"):
+        return f"give {'an object' if wants == 'object' else 'an array'} of JSON, and no text that holds one"
+    return (
+        f"give `{SPELLED[value.lower()]}`, without quotes" if wants == "boolean" and value.lower() in SPELLED else None
+    )
+
+
 def _wrong(declared: Mapping[str, InputDeclaration], given: Mapping[str, Any]) -> Iterator[Refusal]:
     known = {name: value for name, value in given.items() if name in declared}
     unknown = islice((param_of(name) for name in given if name not in declared), _MOST_UNKNOWN)
     try:
-        found = wrong_inputs(declared, {**dict.fromkeys(unknown), **known})
+        found = wrong_inputs(declared, {**dict.fromkeys(unknown), **known}, _in_json)
     except ConfigError as error:  # of a schema that cannot be used
         raise of_run(error) from error
     for each in found:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Callable
 from contextlib import chdir
 from pathlib import Path
@@ -123,7 +124,32 @@ def test_a_batch_that_is_done_is_not_resumed_and_another_takes_another_folder(ru
     assert "is unfinished" in err
     code, _, err = run(*batch("--over", "a.csv"))
     assert code == 2
-    assert "cards holds the results of another batch: name another --out" in err
+    assert err == "flowdsl: cards holds the results of another batch: name another --out\n"
+
+
+def test_a_folder_of_a_batch_that_was_broken_off_is_told_with_the_command_that_goes_on(run: Run) -> None:
+    records = "name\n" + "".join(f"P{n}\n" for n in range(3))
+    assert run(*batch("--over", "a.csv", "--max-usd", "0.007", "--concurrency", "1"), over=records)[0] == 4
+    code, _, err = run(*batch("--over", "a.csv"))
+    assert code == 2
+    told = re.fullmatch(r".*: name another --out, or go on with that: `flowdsl (resume \S+)`\n", err)
+    assert told is not None, err
+    assert run(*told[1].split(), "--quiet", "--max-usd", "1")[0] == 0
+    assert len(lines("results.jsonl")) == 3
+
+
+@pytest.mark.parametrize("command", ["run", "batch", "mcp", "serve"])
+def test_a_file_in_place_of_the_folder_for_pictures_is_told_before_anything_runs(run: Run, command: str) -> None:
+    Path("taken").write_text("mine", encoding="utf-8")
+    Path("a.csv").write_text("name\nAda\n", encoding="utf-8")
+    arguments = {"run": ("card.flow.yaml", "-i", "name=Ada"), "batch": ("card.flow.yaml", "--over", "a.csv")}
+    more = arguments.get(command, ())
+    code, out, err = run(command, *more, "--simulate", "--out", "taken")
+    assert (code, out) == (2, "")
+    assert err.startswith("flowdsl: --out ") and err.endswith(
+        "taken: that is no folder, and pictures go into one: name another\n"
+    )
+    assert not Path(".flowdsl").exists()
 
 
 def test_what_was_written_half_is_taken_away_and_done_again(run: Run) -> None:

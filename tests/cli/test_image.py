@@ -103,3 +103,9 @@ def test_json_of_a_picture_is_its_outputs_alone(capsys: pytest.CaptureFixture[st
     assert main(["image", "a boat", *MODEL, "--simulate", "--json", "-q"]) == 0
     (image,) = json.loads(capsys.readouterr().out)["images"]
     assert image["mime"] == "image/png"
+
+
+def test_a_prompt_of_several_words_without_quotes_is_told_to_have_some(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["image", "a", "red", "kite", "--simulate"]) == 2
+    said = "flowdsl image: unknown argument `red`; write the prompt in quotes, as one argument\n"
+    assert capsys.readouterr().err.startswith(said)

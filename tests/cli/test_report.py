@@ -179,9 +179,13 @@ def test_a_manifest_that_was_cut_off_and_those_of_single_runs_are_read(
         (["01a-nosuch", "--out", "page.html"], "has no run 01a-nosuch"),
         (["no/such", "--out", "page.html"], "there is no folder no/such"),
         (["cards/failed.jsonl", "--out", "page.html"], "cards/failed.jsonl is a file: name its folder, cards"),
+        (
+            ["a.jsonl", "--out", "page.html"],
+            "a.jsonl is neither a run nor a folder of pictures: `flowdsl report` takes",
+        ),
         (["cards", "--out", "a.jsonl/page.html"], "`--out FILE` writes the page elsewhere"),
     ],
-    ids=["no run", "no folder", "a file", "no place for it"],
+    ids=["no run", "no folder", "a file", "a file of no pictures", "no place for it"],
 )
 def test_a_page_that_cannot_be_made_leaves_the_old_one(
     arguments: list[str], said: str, cards: Path, capsys: pytest.CaptureFixture[str]

@@ -94,3 +94,17 @@ def test_a_missing_extra_is_named_and_no_traceback_is_shown(tmp_path: Path) -> N
             2,
             "flowdsl: The simulator needs uvicorn and Pillow: pip install 'flowdsl[simulator]'\n",
         )
+
+
+@pytest.mark.parametrize("command", ["run", "image"])
+def test_a_misspelt_model_is_told_before_the_simulator_refuses_it(
+    command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    flow = "- step: OPENAI_IMAGE_GENERATION\n  model: gpt-imag-2\n  instruction: a boat\n"
+    Path("a.flow.yaml").write_text(flow, encoding="utf-8")
+    arguments = ["a.flow.yaml"] if command == "run" else ["a boat", "--model", "gpt-imag-2"]
+    assert main([command, *arguments, "--simulate"]) == 4
+    err = capsys.readouterr().err
+    assert err.count("`gpt-imag-2` is not a known image model") == 1
+    assert "hint: did you mean `gpt-image-2`?" in err

@@ -77,6 +77,10 @@ HINTS: dict[str, tuple[list[str], list[str]]] = {
         ["--inputs", "rows=@rows.csv"],
         ["there is no `rows=@rows.csv`; one input is given as `-i rows=@rows.csv`"],
     ),
+    "all inputs as JSON": (
+        ["--inputs", '{"rows": "a=b"}'],
+        ["--inputs takes a file, and no JSON; one input is given as `-i NAME=VALUE`"],
+    ),
     "a file without a name": (["-i", "@rows.csv"], ["`@rows.csv` is not NAME=VALUE, such as `NAME=@rows.csv`"]),
     "rows where texts are taken": (
         ["-i", "words=@rows.csv"],

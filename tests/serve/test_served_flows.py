@@ -228,6 +228,10 @@ def test_a_run_of_an_earlier_process_is_known_with_its_pictures_and_says_what_is
             "code": "private_address",
         }
         assert str(tmp_path) not in found.text
+        assert httpx.post(f"{gateway.url}/runs/{first['run']}/cancel").json()["status"] == "done"
+        gone = httpx.get(f"{gateway.url}/runs/{first['run']}/events")
+        assert (gone.status_code, gone.json()["error"]["code"]) == (409, "run_of_another_process")
+        assert "gone once that has ended; GET /runs/RUN says how it stands" in gone.json()["error"]["message"]
         again = run(gateway, city="Lisbon", count=2, headers=key).json()
         assert (again["run"], again["outputs"]["city"], gateway.bought) == (first["run"], "Lisbon", 0)
 

@@ -9,6 +9,7 @@ import pytest
 from gateways import running_gateway
 
 FLOW = "inputs: {city: {type: string}, count: {type: integer, maximum: 4, default: 1}}\nflow: [{step: SET, a: 1}]\n"
+OTHERS = (("large", "boolean", "false"), ("tags", "array", "[]"), ("more", "object", "{}"))
 
 
 @pytest.mark.parametrize(
@@ -70,3 +71,26 @@ def test_what_is_wrong_with_files_of_a_form_is_told_with_what_is_wrong_with_the_
         )
         error = found.json()["error"]
         assert {each["param"] for each in error["problems"]} == {"model", "n", "picture", "mask"}, error
+
+
+@pytest.mark.parametrize(
+    "inputs, said, mended",
+    [
+        ({}, 'give it, for example `{"inputs": {"city": …}}`', {"city": "Lisbon"}),
+        ({"city": "a", "large": "yes"}, "give `true`, without quotes", {"city": "a", "large": True}),
+        ({"city": "a", "tags": "[]"}, "give an array of JSON, and no text that holds one", {"city": "a", "tags": []}),
+        ({"city": "a", "more": "{}"}, "give an object of JSON, and no text that holds one", {"city": "a", "more": {}}),
+    ],
+    ids=["missing", "yes or no", "a list", "a map"],
+)
+def test_a_client_is_told_to_write_json_and_not_python(
+    tmp_path: Path, inputs: dict[str, object], said: str, mended: dict[str, object]
+) -> None:
+    kinds = ", ".join(f"{name}: {{type: {kind}, default: {value}}}" for name, kind, value in OTHERS)
+    flow = f"inputs: {{city: {{type: string}}, {kinds}}}\nflow: [{{step: SET, a: 1}}]\n"
+    (tmp_path / "a.flow.yaml").write_text(flow, encoding="utf-8")
+    with running_gateway(tmp_path, '[serve]\nflows = ["a.flow.yaml"]\n') as gateway:
+        refused = gateway.post({"inputs": inputs}, "/flows/a/runs")
+        assert refused.status_code == 400
+        assert refused.json()["error"]["message"].endswith(f": {said}")
+        assert gateway.post({"inputs": mended}, "/flows/a/runs").status_code == 200
