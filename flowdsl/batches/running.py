@@ -199,6 +199,7 @@ class _Work:
         self._budget: Budget | None = None
         self._sharing: Sharing | None = None
         self._failure: BaseException | None = None
+        self._no_more = asyncio.Event()
         if journal is not None:
             self._begun, self._held = journal.batches.begun(id), journal.batches.blocked(id)
             self._sharing = journal.shared(batch=id)
@@ -229,10 +230,12 @@ class _Work:
     async def _worker(self, queue: asyncio.Queue[Outcome | None], after_s: float) -> None:
         try:
             if after_s:
-                await asyncio.sleep(after_s)
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(self._no_more.wait(), after_s)
             while not self._stop.is_asked:
                 taken = next(self._records, None)
                 if taken is None:
+                    self._no_more.set()
                     break
                 await queue.put(await self._outcome(*taken))
         except asyncio.CancelledError:

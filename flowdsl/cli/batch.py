@@ -141,6 +141,7 @@ def perform(options: Namespace, kept: KeptBatch | None = None) -> int:
             journal.batches.begin(id, flow_path(source.path), again, str(folder), simulated=options.simulate)
         else:
             check_same(options.over, kept)
+            journal.batches.settle(id, {number for number, how in known.items() if how == _KNOWN["done"]})
             journal.batches.go_on(id, resend=options.resend)
             for file in (results, failed) if anew else ():
                 file.take_out(anew)

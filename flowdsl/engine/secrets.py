@@ -81,7 +81,10 @@ class Secrets:
         self._watching = True
         value = str.__str__(value)  # a text of a kind of its own may show itself as another
         if value and value not in self._seen and value not in self._ordinary:
-            self._forms.adopt(_formed(value))
+            if len(value) <= _LONGEST_KEY:
+                self._forms.adopt(_formed(value))
+            else:  # a prompt with a key in it: no other run has the same, and its forms are long
+                self._forms.add(_forms(value))
             self._seen.add(value)  # last: another thread takes what is seen for hidden
         return SecretText(value)
 

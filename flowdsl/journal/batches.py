@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import time
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from flowdsl.errors import UsageError
@@ -21,6 +21,9 @@ _OF_RUNS = "FROM ledger JOIN runs ON runs.id = ledger.run WHERE runs.batch = ?"
 _ITS = "run IN (SELECT id FROM runs WHERE batch = ?)"
 _RELEASE = f"UPDATE ledger SET state = 'released' WHERE {_ITS} AND {IN_DOUBT}"
 _HOLD = f"UPDATE ledger SET {HELD} WHERE {_ITS} AND {RELEASED}"
+
+_UNSETTLED = """SELECT id, record FROM runs WHERE batch = ? AND (status = 'running'
+    OR EXISTS (SELECT 1 FROM ledger WHERE ledger.run = runs.id AND ledger.state = 'started'))"""
 
 
 class KeptBatch(NamedTuple):
@@ -69,6 +72,20 @@ class Batches:
         if resend:
             self._change(id, _RELEASE)
         self._set(id, "running", None)
+
+    def settle(self, id: str, done: Container[int]) -> None:
+        """Writes down of records which are `done` that they are, where their results alone say so: the journal took it
+        no more, or the process was killed. What is in doubt of their requests stays so, and is not sent again."""
+
+        def settled(db: sqlite3.Connection) -> None:
+            runs = [(row["id"],) for row in db.execute(_UNSETTLED, (id,)).fetchall() if row["record"] in done]
+            db.executemany(
+                "UPDATE ledger SET state = 'unknown', is_final = 0 WHERE run = ? AND state = 'started'", runs
+            )
+            update = "UPDATE runs SET status = 'done', ended = coalesce(ended, ?) WHERE id = ?"
+            db.executemany(update, [(time.time(), *run) for run in runs])
+
+        self._database.submit(settled).result()
 
     def end(self, id: str, status: str) -> None:
         """Writes down how a batch ended: `done` or `stopped`."""

@@ -5,8 +5,10 @@ from __future__ import annotations
 import errno
 import json
 import os
+import sqlite3
 import tempfile
 from collections.abc import Mapping
+from contextlib import closing
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -110,6 +112,31 @@ def test_a_folder_that_takes_no_more_pictures_stops_the_batch_before_all_are_bou
         place / "cards"
     }  # none is left among temporary files, and in the list
     assert len(pictures) == RECORDS and all(path.is_file() for path in pictures)
+
+
+@pytest.mark.parametrize("status", ["running", "done"])
+def test_what_the_journal_did_not_take_of_a_record_that_is_done_is_not_sent_again(
+    place: Path, capsys: pytest.CaptureFixture[str], status: str
+) -> None:
+    assert main([*BATCH, "--max-requests", "3"]) == 4
+    results = Path("cards/results.jsonl").read_text(encoding="utf-8")
+    first = json.loads(results.partition("\n")[0])
+    file = Path(os.environ["FLOWDSL_STATE"]) / "journal.sqlite"
+    with closing(sqlite3.connect(file)) as journal, journal:
+        update = "UPDATE ledger SET state = 'started', result = NULL, images = 0, cost_usd = NULL, ended = NULL"
+        journal.execute(f"{update} WHERE run = ?", (first["run"],))
+        journal.execute("UPDATE runs SET status = ?, ended = NULL WHERE id = ?", (status, first["run"]))
+    named = first["run"].partition(".")[0]
+    assert main(["resume", named, "--resend", "--quiet", "--max-requests", "6"]) == 4
+    assert main(["runs", "show", first["run"], "--json"]) == 0
+    assert '"status": "done"' in capsys.readouterr().out
+    assert main(["resume", named, "--quiet", "--max-requests", str(RECORDS)]) == 0
+    out, err = capsys.readouterr()
+    assert out.startswith(f"{RECORDS} records done, 1 caught request in doubt, simulated") and "--resend" not in err
+    assert first in map(json.loads, Path("cards/results.jsonl").read_text(encoding="utf-8").splitlines())
+    assert main(["runs", "show", named]) == 0
+    out = capsys.readouterr().out
+    assert f"batch of {RECORDS} requests" in out and "--resend" not in out
 
 
 def refused(monkeypatch: pytest.MonkeyPatch, every: int = 1) -> None:

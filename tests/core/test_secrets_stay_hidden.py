@@ -14,7 +14,7 @@ import pytest
 import flowdsl
 from flowdsl import Environment, Host, Port, RunError, ServiceRefused, Step, StepContext, StepError, Written
 from flowdsl.cli.summary import summary
-from flowdsl.engine.secrets import Secrets
+from flowdsl.engine.secrets import Secrets, _formed
 from flowdsl.template import SecretText
 from flowdsl.testing import Recorder
 
@@ -208,6 +208,16 @@ def test_what_was_found_clean_is_searched_again_for_another_secret_in_this_run_a
     assert [secrets.hide(f"{SECRET.upper()} other key") for secrets in runs] == ["*** ***", "*** other key"]
     runs[1].add("the other")
     assert [secrets.hide("the other key") for secrets in runs] == ["the ***", "*** key"]
+
+
+def test_what_holds_a_secret_among_much_else_is_not_kept_when_its_run_is_over() -> None:
+    before = _formed.cache_info().currsize
+    for number in range(20):
+        secrets = Secrets(nothing)
+        prompt = f"{number} {SECRET} " + "A red kite. " * 100
+        secrets.notice([SecretText(prompt)])
+        assert secrets.hide(f"it says: {prompt}") == "it says: ***"
+    assert _formed.cache_info().currsize == before
 
 
 def test_short_parts_of_a_secret_do_not_garble_messages() -> None:

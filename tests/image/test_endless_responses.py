@@ -259,3 +259,32 @@ def test_a_body_that_is_cut_inside_tls_is_not_taken_for_whole_on_uvloop(ending: 
                 with pytest.raises(httpx.ReadError, match="was cut"):
                     uvloop.run(run())
             served.result()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no uvloop")
+def test_a_whole_body_that_nobody_reads_yet_is_not_lost_on_uvloop(certificate: Path) -> None:
+    import uvloop
+
+    size = 400_000
+    head = JSON + b"content-length: %d\r\nconnection: close\r\n\r\n" % size
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def serve() -> None:
+            connection, _ = listening.accept()
+            with server_tls(certificate).wrap_socket(connection, server_side=True) as tls:
+                tls.recv(4096)
+                tls.sendall(head + b"a" * size)
+
+        async def run() -> bytes:
+            url = f"https://localhost:{listening.getsockname()[1]}"
+            async with (
+                open_client(ca_pem=str(certificate / "ca.pem")) as client,
+                exchanged(client, HttpRequest("GET", url), Delivery()) as response,
+            ):
+                await asyncio.sleep(0.3)
+                return b"".join([chunk async for chunk in response.aiter_raw()])
+
+        with concurrent.futures.ThreadPoolExecutor(1) as pool:
+            served = pool.submit(serve)
+            assert uvloop.run(run()) == b"a" * size
+            served.result()

@@ -15,10 +15,12 @@ import httpx
 
 from flowdsl.errors import text_of
 from flowdsl_steps.http.arrivals import arrived, room
-from flowdsl_steps.http.open_socket import has_news, is_cut
+from flowdsl_steps.http.open_socket import drops, has_news, is_cut
 
 _HELD = 64 * 1024
 """With so many bytes waiting to be taken, no more are read from the network."""
+_HELD_BY_UVLOOP = 4 * 1024 * 1024
+"""The same with TLS on uvloop, which throws away what it has of a response when its end comes while nothing is read."""
 _HEAD_LIMIT = 64 * 1024
 _NO_BODY = frozenset({204, 304})
 _TOGETHER = 64 * 1024
@@ -108,7 +110,7 @@ class Connection(asyncio.BufferedProtocol):
         """Bytes, which are not read any further while nobody takes them."""
         self._pieces.append(arrived(nbytes))
         self._held += nbytes
-        if self._held >= _HELD and self._reading:
+        if self._held >= _HELD and self._reading and (self._held >= _HELD_BY_UVLOOP or not drops(self._transport)):
             self._reading = False
             self._transport.pause_reading()
         self._tell()

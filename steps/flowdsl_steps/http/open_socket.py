@@ -19,6 +19,11 @@ def has_news(transport: asyncio.Transport) -> bool:
     return bool(select.select([found.fileno()], [], [], 0)[0])
 
 
+def drops(transport: asyncio.Transport) -> bool:
+    """Whether what has come is lost when the other end closes while reading is paused: with TLS on uvloop."""
+    return type(transport).__module__.startswith("uvloop") and transport.get_extra_info("ssl_object") is not None
+
+
 def is_cut(transport: asyncio.Transport) -> bool:
     """Whether a connection with TLS ended without the word of TLS for it."""
     tls = transport.get_extra_info("ssl_object")
