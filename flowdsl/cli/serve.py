@@ -261,7 +261,7 @@ def _serve(
     from flowdsl.journal.journal import Journal
     from flowdsl.serve.assembled import Parts, serve
     from flowdsl.serve.hosts import is_loopback
-    from flowdsl.serve.server import listener, new_loop
+    from flowdsl.serve.server import listener
     from flowdsl.serve.tokens import Tokens
 
     host = options.host or said.host or HOST
@@ -304,9 +304,7 @@ def _serve(
         given=lambda flow: {} if options.config is not None else served_arguments(options, flow, to_others=True),
         tokens=said.tokens,
     )
-    with asyncio.Runner(loop_factory=new_loop) as runner:
-        ready_here = lambda server: _announce(host, server.port, simulated=simulated)  # noqa: E731
-        return _account(runner.run(serve(parts, sock, ready_here)))
+    return _account(asyncio.run(serve(parts, sock, lambda server: _announce(host, server.port, simulated=simulated))))
 
 
 def _show(finding: Diagnostic) -> None:

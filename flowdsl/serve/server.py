@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import socket
 from collections.abc import Callable
@@ -36,15 +35,6 @@ def listener(host: str, port: int) -> socket.socket:
         found.close()
         raise UsageError(_unlistened(host, port, error)) from None
     return found
-
-
-def new_loop() -> asyncio.AbstractEventLoop:
-    """The event loop of a gateway: uvloop's where there is one."""
-    try:
-        import uvloop
-    except ImportError:  # Windows
-        return asyncio.new_event_loop()
-    return uvloop.new_event_loop()
 
 
 def _unlistened(host: str, port: int, error: OSError) -> str:

@@ -265,7 +265,7 @@ def test_a_body_that_is_cut_inside_tls_is_not_taken_for_whole_on_uvloop(ending: 
 def test_a_whole_body_that_nobody_reads_yet_is_not_lost_on_uvloop(certificate: Path) -> None:
     import uvloop
 
-    size = 400_000
+    size = 8_000_000
     head = JSON + b"content-length: %d\r\nconnection: close\r\n\r\n" % size
     with socket.create_server(("127.0.0.1", 0)) as listening:
 

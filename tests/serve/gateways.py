@@ -19,7 +19,7 @@ from flowdsl.journal.journal import Journal
 from flowdsl.serve.assembled import Parts, serve
 from flowdsl.serve.routing import routing
 from flowdsl.serve.served import served
-from flowdsl.serve.server import Server, listener, new_loop
+from flowdsl.serve.server import Server, listener
 from flowdsl.settings.files import named_file
 from flowdsl.settings.serving import serving
 from flowdsl_steps.image.simulator import Simulator
@@ -99,12 +99,7 @@ def running_gateway(
             ready.set()
 
         with listener("127.0.0.1", 0) as sock:
-
-            def run() -> None:
-                with asyncio.Runner(loop_factory=new_loop) as runner:
-                    runner.run(serve(parts, sock, on_ready))
-
-            thread = threading.Thread(target=run)
+            thread = threading.Thread(target=lambda: asyncio.run(serve(parts, sock, on_ready)))
             thread.start()
             try:
                 while not ready.wait(0.1):

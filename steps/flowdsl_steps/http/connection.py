@@ -19,7 +19,7 @@ from flowdsl_steps.http.open_socket import drops, has_news, is_cut
 
 _HELD = 64 * 1024
 """With so many bytes waiting to be taken, no more are read from the network."""
-_HELD_BY_UVLOOP = 4 * 1024 * 1024
+_HELD_BY_UVLOOP = 64 * 1024 * 1024
 """The same with TLS on uvloop, which throws away what it has of a response when its end comes while nothing is read."""
 _HEAD_LIMIT = 64 * 1024
 _NO_BODY = frozenset({204, 304})
