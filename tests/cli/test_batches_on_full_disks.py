@@ -19,6 +19,8 @@ from flowdsl.cli import main
 from flowdsl.cli.record_files import Lines
 from flowdsl.image import shelf
 
+pytestmark = pytest.mark.long
+
 CARD = """\
 inputs: {name: {type: string}}
 flow:

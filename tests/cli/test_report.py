@@ -15,6 +15,8 @@ import pytest
 
 from flowdsl.cli import main
 
+pytestmark = pytest.mark.long
+
 CARD = """\
 inputs: {name: {type: string}}
 flow:

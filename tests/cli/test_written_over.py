@@ -9,6 +9,8 @@ import pytest
 from flowdsl.cli import main
 from flowdsl.cli.reporting import FORMS
 
+pytestmark = pytest.mark.long
+
 FLOW = "flow:\n  - {step: OPENAI_IMAGE_GENERATION, model: gpt-imige-2, instruction: A fox}\n"
 TESTS = "flow: b.flow.yaml\ntests:\n  - {name: one}\n"
 WRITING = {

@@ -259,6 +259,7 @@ def test_model_schema_and_spec_agree_on_values_around_every_constraint(name: str
             assert_agreement(name, key, value)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", [name for name in NAMES if keys_with_values(name)])
 @settings(max_examples=80, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 @given(data=st.data())

@@ -26,6 +26,8 @@ from flowdsl_steps.image.image_result import Generated
 from flowdsl_steps.image.openai_image_generation import OpenAIImageGeneration
 from flowdsl_steps.image.request import ImageRequest
 
+pytestmark = pytest.mark.long
+
 STEPS = ("OPENAI_IMAGE_GENERATION", "AZURE_OPENAI_IMAGE_GENERATION", "HUB_IMAGE_GENERATION")
 FLOW = """\
 services:

@@ -17,6 +17,8 @@ import pty
 sys.path.append(str(Path(__file__).parents[1] / "verify"))
 from counting_service import CountingService
 
+pytestmark = pytest.mark.long
+
 FLOW = """\
 - {step: OPENAI_IMAGE_GENERATION, model: gpt-image-2, quality: low, instruction: a boat}
 - {step: IF, condition: "{{ kv('stop') }}", then: [{step: RAISE, message: not today}]}

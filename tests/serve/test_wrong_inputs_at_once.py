@@ -8,6 +8,8 @@ import httpx
 import pytest
 from gateways import running_gateway
 
+pytestmark = pytest.mark.long
+
 FLOW = "inputs: {city: {type: string}, count: {type: integer, maximum: 4, default: 1}}\nflow: [{step: SET, a: 1}]\n"
 OTHERS = (("large", "boolean", "false"), ("tags", "array", "[]"), ("more", "object", "{}"))
 
