@@ -25,6 +25,7 @@ from statistics import median
 from typing import Any
 from urllib.request import urlopen
 
+from benchmarks.picture_service import KEY as SERVICE_KEY
 from benchmarks.picture_service import made_by, service
 from benchmarks.table import Row, duration, show
 
@@ -67,7 +68,7 @@ class Gateway:
 def flowdsl_gateway(url: str, folder: Path) -> Iterator[Gateway]:
     """`flowdsl serve` in front of a service."""
     (folder / "flowdsl.toml").write_text('[serve]\n[services.OPENAI_IMAGE_GENERATION]\nprovider = "openai"\n')
-    own = {"OPENAI_BASE_URL": f"{url}/v1", "OPENAI_API_KEY": "k", "FLOWDSL_STATE": str(folder / "state")}
+    own = {"OPENAI_BASE_URL": f"{url}/v1", "OPENAI_API_KEY": SERVICE_KEY, "FLOWDSL_STATE": str(folder / "state")}
     command = [sys.executable, "-m", "flowdsl.cli", "serve", "--port", "0", "--out", "pictures"]
     command += ["--allow-endpoint", f"{url}/v1"]
     with subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, text=True, env={**os.environ, **own}) as process:
@@ -81,7 +82,7 @@ def flowdsl_gateway(url: str, folder: Path) -> Iterator[Gateway]:
 @contextmanager
 def litellm_gateway(url: str, folder: Path) -> Iterator[Gateway]:
     """The proxy of litellm in front of a service."""
-    route = {"model": "openai/gpt-image-2", "api_base": f"{url}/v1", "api_key": "k"}
+    route = {"model": "openai/gpt-image-2", "api_base": f"{url}/v1", "api_key": SERVICE_KEY}
     routes = [{"model_name": BODY["model"], "litellm_params": route, "model_info": {"mode": "image_generation"}}]
     (folder / "litellm.yaml").write_text(json.dumps({"model_list": routes}))
     port = free_port()

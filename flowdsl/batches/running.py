@@ -231,7 +231,8 @@ class _Work:
         try:
             if after_s:
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(self._no_more.wait(), after_s)
+                    async with asyncio.timeout(after_s):
+                        await self._no_more.wait()
             while not self._stop.is_asked:
                 taken = next(self._records, None)
                 if taken is None:

@@ -256,6 +256,7 @@ class RunningStep:
         """The result of an equal purchase that was paid for in an earlier attempt: of a block around this step, or of
         the run."""
         run, paid = self._frame.run, self._frame.paid
+        purchase = self._told_apart(purchase)
         result = None if paid is None else paid.take(purchase)
         if result is not None:
             run.totals.reused += 1
@@ -272,6 +273,11 @@ class RunningStep:
         if paid is not None:
             paid.add(purchase, recovered.result)
         return recovered.result
+
+    def _told_apart(self, purchase: Any) -> Any:
+        """What tells a purchase from others, made where a block around the step may be repeated. That it fails at, as a
+        picture to edit has changed, is to be found before it is paid for."""
+        return purchase() if callable(purchase) and self._frame.paid is not None else purchase
 
     def write(self, key: str, value: Any) -> None:
         """Sets a FlowContext key while the step runs."""
@@ -315,6 +321,7 @@ class RunningStep:
         so does whatever else a service may have done, and billed, as its error or `may_be_done` says.
         """
         self.check_not_over("performs an effect")
+        purchase = self._told_apart(purchase)
         effects = self._frame.run.effects
         self._acted = True
         if not isinstance(self.acting, list):

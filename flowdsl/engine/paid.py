@@ -67,4 +67,4 @@ class Paid:
 
 
 def _spelt(purchase: Any) -> str:
-    return json.dumps(purchase() if callable(purchase) else purchase, sort_keys=True, default=repr)
+    return json.dumps(purchase, sort_keys=True, default=repr)

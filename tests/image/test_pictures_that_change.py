@@ -3,6 +3,7 @@ attempts. What is sent is what was there when the step began."""
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import socket
@@ -51,12 +52,15 @@ def run(folder: Path, url: str, flow: str = EDIT, on_event: Callable[[Event], No
 
 @contextmanager
 def slow(
-    change: Callable[[], None], status: bytes = b"400 Bad Request", afterwards: bool = False
+    change: Callable[[], None],
+    status: bytes = b"400 Bad Request",
+    afterwards: bool = False,
+    response: dict[str, object] | None = None,
 ) -> Iterator[tuple[str, list[int]]]:
     """A server that lets something be done when the first bytes of a request are there, or `afterwards`, when all are;
     its address, and how many bytes each request brought."""
     brought: list[int] = []
-    body = json.dumps({"error": {"message": "no", "code": "rate_limit_exceeded"}}).encode()
+    body = json.dumps(response or {"error": {"message": "no", "code": "rate_limit_exceeded"}}).encode()
     head = b"HTTP/1.1 %s\r\ncontent-type: application/json\r\nretry-after: 0.01\r\nconnection: close\r\n" % status
 
     def serve() -> None:
@@ -163,3 +167,22 @@ def test_a_file_that_cannot_be_opened_is_none_of_the_connection(tmp_path: Path) 
     form = Multipart([Part("image", filename="image-1.png", path=str(tmp_path / "none.png"))])
     with pytest.raises(UnreadPart, match=r"image-1\.png cannot be read: No such file"):
         _ = form.length
+
+
+@pytest.mark.parametrize("change", ["gone", "shorter"])
+def test_a_picture_that_is_paid_for_is_not_lost_with_the_one_it_was_made_of(change: str, project: Path) -> None:
+    def now() -> None:
+        for path in originals(project):
+            path.unlink() if change == "gone" else os.truncate(path, 99)
+
+    made = {"data": [{"b64_json": base64.b64encode(drawn("PNG", (32, 24))).decode()}]}
+    flow = f"- step: TRY\n  retry: {{max: 3}}\n  try:\n  {EDIT}"
+    ended: list[str] = []
+
+    def hear(event: Event) -> None:
+        if isinstance(event, StepFinished):
+            ended.append(event.path)
+
+    with slow(now, b"200 OK", True, made) as (url, brought):
+        assert run(project, url, flow, hear) is None
+    assert (len(brought), ended) == (1, ["flow[0].try[0]", "flow[0]"])
