@@ -146,7 +146,7 @@ async def batch(
         journal.take(id)
     try:  # from here on nobody else buys for this batch: what it has bought is read now
         if journal is not None:
-            list_again(journal.database, id)
+            await asyncio.to_thread(list_again, journal.database, id)  # it reads files, and may wait for the journal
         work = _Work(flow, records, journal, id, limits, most, effects, on_event, tags, stop or Stop())
         async with _connected(flow), aclosing(work.outcomes(concurrency)) as outcomes:
             async for outcome in outcomes:
