@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import date
@@ -54,6 +56,17 @@ class Running:
         made = openai.OpenAI(**{"base_url": f"{self.url}/v1", "api_key": "none", "max_retries": 0, **options})
         self.clients.append(made)
         return made
+
+    def line_of(self, request: str) -> dict[str, Any]:
+        """The line of the log for the request of this id; it is written when its response is over, so that it may come
+        after those of later requests."""
+        end = time.monotonic() + 10
+        while True:
+            for line in map(json.loads, list(self.log)):
+                if line["request"] == request:
+                    return dict(line)
+            assert time.monotonic() < end
+            time.sleep(0.005)
 
     def post(self, body: Any, path: str = "/v1/images/generations", **options: Any) -> httpx.Response:
         """The response to a request."""

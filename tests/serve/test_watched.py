@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import re
-import time
 from collections.abc import Iterator
 
 import httpx
@@ -28,29 +26,21 @@ def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Running,
         yield found, {"Authorization": f"Bearer {token}"}
 
 
-def lines_after(gateway: Running, number: int) -> list[dict[str, object]]:
-    """The lines of the log after so many; the line of a request is written when its response is over."""
-    end = time.monotonic() + 10
-    while len(gateway.log) <= number:
-        assert time.monotonic() < end
-        time.sleep(0.005)
-    return [json.loads(line) for line in gateway.log[number:]]
-
-
 def test_the_log_has_a_line_for_each_request_without_prompt_and_token(
     watched: tuple[Running, dict[str, str]],
 ) -> None:
     gateway, headers = watched
-    before = len(gateway.log)
     found = gateway.post({**SMALL, "prompt": PROMPT, "response_format": "url"}, headers=headers)
-    (line,) = lines_after(gateway, before)
-    assert line["request"] == found.headers["x-request-id"]
+    line = gateway.line_of(found.headers["x-request-id"])
     assert (line["status"], line["token"], line["model"], line["images"]) == (200, "shop", MODEL, 1)
-    httpx.get(found.json()["data"][0]["url"])
-    gateway.post({**SMALL, "prompt": PROMPT}, f"/v1/images/generations?api_key={headers['Authorization'][7:]}")
-    gateway.post({}, f"/v1/{headers['Authorization'][7:]}", headers=headers)
-    gateway.post({}, f"/flows/{KEY}/runs", headers=headers)
-    lines_after(gateway, before + 4)
+    asked = [
+        httpx.get(found.json()["data"][0]["url"]),
+        gateway.post({**SMALL, "prompt": PROMPT}, f"/v1/images/generations?api_key={headers['Authorization'][7:]}"),
+        gateway.post({}, f"/v1/{headers['Authorization'][7:]}", headers=headers),
+        gateway.post({}, f"/flows/{KEY}/runs", headers=headers),
+    ]
+    for response in asked:
+        gateway.line_of(response.headers["x-request-id"])
     text = "\n".join(gateway.log)
     assert PROMPT not in text and headers["Authorization"][7:] not in text and ".png" not in text
     assert KEY not in text and '"path": "/flows/***/runs"' in text
@@ -61,11 +51,11 @@ def test_a_key_in_an_address_is_in_no_line_of_the_log_and_in_no_response(
     watched: tuple[Running, dict[str, str]], dash: str
 ) -> None:
     gateway, headers = watched
-    before, key = len(gateway.log), KEY.replace("-", dash)
+    key = KEY.replace("-", dash)
     for path in (f"v1/{key}", f"runs/{key}", f"flows/{key}/runs", f"openai/deployments/{key}/images/generations"):
         found = httpx.post(f"{gateway.url}/{path}", json={"prompt": "A kite"}, headers=headers)
         assert found.status_code in (404, 405) and "mistook" not in found.text
-    lines_after(gateway, before + 3)
+        gateway.line_of(found.headers["x-request-id"])
     assert "mistook" not in "\n".join(gateway.log)
 
 
@@ -73,12 +63,11 @@ def test_no_key_whose_other_characters_are_percent_encoded_too_comes_back(
     watched: tuple[Running, dict[str, str]],
 ) -> None:
     gateway, headers = watched
-    lines = len(gateway.log)
     keys = [headers["Authorization"][7:], f"{KEY[:8]}AbCd_EfGh_mistook", "ghp_0123456789abcdefmistook"]
     for key in (each.replace("-", "%252D").replace("_", "%255F") for each in keys):
         found = httpx.post(f"{gateway.url}/flows/{key}/runs", json={"inputs": {}}, headers=headers)
         assert found.status_code == 404 and key[-7:] not in found.text
-    lines_after(gateway, lines + 2)
+        gateway.line_of(found.headers["x-request-id"])
     assert all(key[-7:] not in "\n".join(gateway.log) for key in keys)
 
 
@@ -91,9 +80,9 @@ def test_a_key_in_a_field_is_in_no_response(watched: tuple[Running, dict[str, st
 
 def test_the_counts_are_as_prometheus_reads_them(watched: tuple[Running, dict[str, str]]) -> None:
     gateway, headers = watched
-    gateway.post({**SMALL, "prompt": PROMPT}, headers=headers)
-    gateway.post({**SMALL, "prompt": PROMPT, "n": 99}, headers=headers)
-    lines_after(gateway, 0)
+    for more in ({}, {"n": 99}):
+        found = gateway.post({**SMALL, "prompt": PROMPT, **more}, headers=headers)
+        gateway.line_of(found.headers["x-request-id"])
     assert httpx.get(f"{gateway.url}/metrics").status_code == 401
     text = httpx.get(f"{gateway.url}/metrics", headers=headers).text
     for line in text.splitlines():
