@@ -42,6 +42,7 @@ EXAMPLES = (
 )
 _MOST_WORKERS = 64
 _NAME = "<serve>"
+_STDERR = "-"
 _NEEDED = ("starlette", "uvicorn", "httptools", "python_multipart")
 
 
@@ -54,7 +55,8 @@ def main(arguments: Sequence[str]) -> int:
     _require_extra()
     if not 1 <= options.workers <= _MOST_WORKERS:
         raise UsageError(f"--workers takes a number from 1 to {_MOST_WORKERS}, such as the number of processors")
-    check_written_over(options.log_json, "log")
+    if options.log_json != _STDERR:
+        check_written_over(options.log_json, "log")
     from flowdsl.settings.mistakes import Mistakes
     from flowdsl.settings.serving import serving
 
@@ -87,7 +89,10 @@ def parser() -> Parser:
     parser.of_a_further_word = "; `flows` below [serve] in flowdsl.toml names flows to serve"
     parser.add_argument("--out", type=file_name, metavar="DIR", help=f"where pictures are stored (default: {IMAGES})")
     parser.add_argument(
-        "--log-json", type=file_name, metavar="FILE", help="write a line of JSON for each request, without prompts"
+        "--log-json",
+        type=file_name,
+        metavar="FILE",
+        help="add a line of JSON for each request to a file, without prompts; - for stderr",
     )
     add_allow_endpoint(parser)
     add_as_of(parser)
@@ -325,13 +330,16 @@ def _log(options: Namespace, stack: ExitStack) -> Callable[[str], None] | None:
         return None
     from flowdsl.cli.log_file import log_file
 
-    file = stack.enter_context(log_file(options.log_json))
+    file = None if options.log_json == _STDERR else stack.enter_context(log_file(options.log_json))
     is_missing = False
 
     def log(line: str) -> None:
         nonlocal is_missing
         try:
-            file.write(f"{line}\n".encode())
+            if file is None:
+                sys.stderr.write(f"{line}\n")
+            else:
+                file.write(f"{line}\n".encode())
             is_missing = False
         except OSError as error:
             if not is_missing:
