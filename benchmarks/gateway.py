@@ -80,7 +80,7 @@ def flowdsl_gateway(url: str, folder: Path, workers: int = 1) -> Iterator[Gatewa
         try:
             yield Gateway(process, process.stdout.readline().split()[2].rstrip(","), folder)
         finally:
-            process.kill()
+            _end(process)
 
 
 @contextmanager
@@ -100,7 +100,16 @@ def litellm_gateway(url: str, folder: Path, workers: int = 1) -> Iterator[Gatewa
             until_ready(f"{address}/health/liveliness")
             yield Gateway(process, address, folder)
         finally:
-            process.kill()
+            _end(process)
+
+
+def _end(process: subprocess.Popen[str]) -> None:
+    """Ends a gateway with its workers: one that is killed leaves them behind."""
+    process.terminate()
+    try:
+        process.wait(_START_S)
+    finally:
+        process.kill()
 
 
 def free_port() -> int:
