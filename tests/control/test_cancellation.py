@@ -31,7 +31,7 @@ def cancelled(
         with pytest.raises(asyncio.CancelledError):
             await task
 
-    asyncio.run(asyncio.wait_for(run(), 5))
+    asyncio.run(asyncio.wait_for(run(), 30))
     return emitted, recorder
 
 

@@ -44,7 +44,7 @@ class Slow(Routes):
             with self._lock:
                 self._now += 1
                 self.peak = max(self.peak, self._now)
-            self._gate.wait(5)  # one after the other would wait here for ever
+            self._gate.wait(30)  # one after the other would wait here for ever
             with self._lock:
                 self._now -= 1
             connection.sendall(given)

@@ -141,7 +141,7 @@ def ended(
 
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        result, error = asyncio.run(asyncio.wait_for(main(), 10))
+        result, error = asyncio.run(asyncio.wait_for(main(), 30))
     return Ended(result, error, recorder)
 
 
@@ -397,7 +397,7 @@ def test_a_cancellation_by_the_host_is_not_kept_back(run: Run) -> None:
         with pytest.raises(asyncio.CancelledError):
             await task
 
-    asyncio.run(asyncio.wait_for(main(), 5))
+    asyncio.run(asyncio.wait_for(main(), 30))
     assert KEPT["bought"] == 0
 
 
