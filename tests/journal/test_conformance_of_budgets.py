@@ -59,4 +59,5 @@ class TestBothBudgets(BudgetConformance):
     @contextmanager
     def opened(self, folder: Path, usd: float) -> Iterator[Budget]:
         with Database(folder / "state") as database:
-            yield BothBudgets(RunBudget(max_usd=usd * 10), DayBudget(database, Most(usd, "flowdsl.toml")))
+            of_day = DayBudget(database, Most(usd, "flowdsl.toml"), clock=lambda: 86_400)
+            yield BothBudgets(RunBudget(max_usd=usd * 10), of_day)

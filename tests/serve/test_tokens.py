@@ -20,6 +20,7 @@ from flowdsl.cli import main
 from flowdsl.journal.journal import Journal
 from flowdsl.serve.tokens import FILE, Tokens
 
+pytestmark = pytest.mark.usefixtures("noon")  # what may be spent in a day is counted
 BODY = {**SMALL, "prompt": "A kite"}
 PRICE = 0.01
 """More than a picture costs that the tests ask for, and less than two."""

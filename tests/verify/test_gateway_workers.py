@@ -20,6 +20,7 @@ from flowdsl.serve.tokens import Tokens
 from flowdsl_steps.image.simulator import Simulator
 
 
+@pytest.mark.usefixtures("noon")
 @pytest.mark.skipif(sys.platform == "win32", reason="processes inherit no sockets there")
 def test_a_budget_a_rate_and_a_key_are_exact_over_two_workers(tmp_path: Path) -> None:
     tokens = Tokens(tmp_path / "state")

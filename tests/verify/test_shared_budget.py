@@ -25,6 +25,7 @@ COST = 0.00589
 """What one of these pictures costs."""
 
 
+@pytest.mark.usefixtures("noon")
 @pytest.mark.parametrize(
     ("settings", "options", "most"),
     [
