@@ -30,7 +30,7 @@ from flowdsl.cli.flow_files import flow_source
 from flowdsl.cli.flow_help import FlowHelp
 from flowdsl.cli.from_step import start_of
 from flowdsl.cli.given_inputs import GivenInputs
-from flowdsl.cli.journaled import announce, journal_of, listed_later
+from flowdsl.cli.journaled import announce, behind, journal_of, listed_later
 from flowdsl.cli.observed import add_watching, watchers
 from flowdsl.cli.printed import equal_requests, point_to_report, print_result
 from flowdsl.cli.ready_flow import IMAGES, fault_door, ready_flow
@@ -133,10 +133,10 @@ def perform(options: Namespace, source: Source) -> int:
                 ignore_interrupts()
             _tell(alone(account.text()), account, options)
             raise
-        equal = ""
+        equal = behind(journal) if journal is not None else ""
         if journal is not None and not options.quiet:
             with suppress(ConfigError):  # a journal that cannot be read any more
-                equal = equal_requests(journal, result, options) + listed_later(journal, result.run, of="id")
+                equal += equal_requests(journal, result, options) + listed_later(journal, result.run, of="id")
     nothing = account.lost.fruitless(result, flow)
     try:
         account.check_output()
