@@ -51,14 +51,17 @@ class Parser(argparse.ArgumentParser):
 
     def _meant(self, word: str, arguments: Sequence[str], options: argparse.Namespace) -> str:
         known = self._option_string_actions
-        if not word.startswith("-"):
-            return f"; did you mean `-i {word}`?" if "=" in word and "-i" in known else self.of_a_further_word
-        from flowdsl.cli.meant_options import meant_option
+        if not word.startswith("-") and "=" in word and "-i" in known:
+            return f"; did you mean `-i {word}`?"
+        from flowdsl.cli.meant_options import meant_option, meant_word
 
+        command, file = self.prog.rpartition(" ")[2], getattr(options, "file", None)
+        if not word.startswith("-"):
+            return meant_word(command, word, file) or self.of_a_further_word
         near = nearest(word.partition("=")[0], known)
         if near is not None:
             return f"; did you mean `{near}`?"
-        said = meant_option(word, arguments, known, getattr(options, "file", None))
+        said = meant_option(command, word, arguments, known, file)
         return f"; {said}" if said else ""
 
     def error(self, message: str) -> NoReturn:

@@ -23,6 +23,7 @@ from flowdsl.cli.flow_files import flow_source
 from flowdsl.cli.given_inputs import GivenInputs
 from flowdsl.cli.journaled import state_of
 from flowdsl.cli.kept_arguments import kept_arguments
+from flowdsl.cli.meant_options import check_is_flow
 from flowdsl.cli.observed import Watchers, watchers
 from flowdsl.cli.ready_flow import fault_door, ready_flow
 from flowdsl.cli.record_files import (
@@ -125,6 +126,7 @@ def perform(options: Namespace, kept: KeptBatch | None = None) -> int:
     """Runs a batch, from its beginning or where an earlier one ended; gives the exit code."""
     from flowdsl.journal.journal import Journal
 
+    check_is_flow(options.file, options.over)
     _check(options)
     source = flow_source(options.file)
     first = next(read_records(options.over, {}), None)  # so that a file that cannot be read is told first
