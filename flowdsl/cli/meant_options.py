@@ -7,7 +7,7 @@ from collections.abc import Container, Sequence
 from typing import Any
 
 from flowdsl.cli.record_files import LINES, TABLES
-from flowdsl.errors import FlowError, UsageError
+from flowdsl.errors import UsageError
 from flowdsl.nearest import nearest
 
 _INPUT, _OUT, _VALUE = "-i", "--out", "…"
@@ -92,12 +92,12 @@ def _given(name: str, value: str) -> str:
 
 def _declared(file: str) -> list[str] | None:
     """The inputs that a flow declares; None for one that takes any, or cannot be read."""
-    from flowdsl.cli.flow_files import STANDARD_INPUT, flow_source
-    from flowdsl.syntax.yaml_reader import read
+    from flowdsl.syntax.opened import read_file
+    from flowdsl.syntax.yaml_reader import read, read_bytes
 
     try:
-        root = None if file == STANDARD_INPUT else read(flow_source(file))[0]
-    except (FlowError, OSError):
+        root = None if file == "-" else read(read_bytes(read_file(file), file)[0])[0]
+    except OSError:
         return None
     plain: Any = None if root is None else root.plain()
     inputs = plain.get("inputs") if isinstance(plain, dict) else None

@@ -65,7 +65,7 @@ class Database:
         self._synced = Synced()
         self._reading = threading.Lock()
         self._reader: sqlite3.Connection | None = None
-        self.owed = Owed(self)
+        self.owed = Owed(self.submit)
         """How paid requests ended and it could not be written."""
         self.unpaced: dict[tuple[str, str], float] = {}
         """Until when, by the monotonic clock, nobody looks for the pace of a service and model: there was none."""

@@ -13,16 +13,15 @@ from flowdsl.journal.errors import JournalError
 if TYPE_CHECKING:
     import sqlite3
 
-    from flowdsl.journal.database import Database
-
 Operation = Callable[["sqlite3.Connection"], Any]
 
 
 class Owed:
     """What a journal's file is still to take. Writing any of it twice changes nothing."""
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
+    def __init__(self, submit: Callable[..., Future[Any]]) -> None:
+        self._submit = submit
+        """What hands an operation to the file."""
         self._left: dict[bytes, tuple[Operation, Sequence[str]]] = {}
 
     def __len__(self) -> int:
@@ -38,7 +37,7 @@ class Owed:
         Raises:
             JournalError: the file is closed.
         """
-        written = self._database.submit(operation, durable=False, files=files, at_once=at_once)
+        written = self._submit(operation, durable=False, files=files, at_once=at_once)
         written.add_done_callback(partial(self._done, request, operation, files))
         return written
 

@@ -14,11 +14,11 @@ _OPEN = (None, "auto")
 
 @contextmanager
 def with_cheaper(request: ImageRequest) -> Iterator[None]:
-    """Says behind the hint of a budget that is spent what the step itself can do."""
+    """Says behind the hint of a run's budget that is spent what the step itself can do."""
     try:
         yield
     except LimitExceeded as error:
-        if error.code == _SPENT and error.hint:
+        if error.code == _SPENT and error.hint and "`--max-usd X`" in error.hint:
             error.hint = f"{error.hint}; or {_cheaper(request)}"
         raise
 
