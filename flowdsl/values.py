@@ -12,14 +12,16 @@ _BLOB_KEYS = ("contentType", "size", "sha256")
 
 
 class Blob(Mapping[str, Any]):
-    """Bytes with a media type: a map with `contentType`, `size` (bytes) and `sha256`. The bytes are in `content`."""
+    """Bytes with a media type: a map with `contentType`, `size` (bytes) and `sha256`. The bytes are in `content`, and
+    `name` is what messages call them, such as the name of their file."""
 
-    __slots__ = ("_values", "content")
+    __slots__ = ("_values", "content", "name")
 
-    def __init__(self, content: bytes, content_type: str) -> None:
+    def __init__(self, content: bytes, content_type: str, name: str | None = None) -> None:
         import hashlib  # it loads OpenSSL, which a check has no use for
 
         self.content = content
+        self.name = name
         digest = hashlib.sha256(content).hexdigest()
         self._values = {"contentType": content_type, "size": len(content), "sha256": digest}
 

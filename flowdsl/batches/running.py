@@ -154,6 +154,7 @@ async def batch(
     finally:
         if journal is not None:
             if journal.database.exists:
+                journal.database.owed.again()
                 with suppress(JournalError):  # how its runs ended is written when this is
                     await journal.database.write(lambda _: None, durable=False)
             if not is_taken:

@@ -6,7 +6,7 @@ import sys
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from flowdsl.cli.journaled import AGAIN
+from flowdsl.cli.journaled import AGAIN, behind
 from flowdsl.cli.lost import Lost
 from flowdsl.cli.streams import UnwrittenOutput
 from flowdsl.cli.summary import cost, picture, pictures, reused
@@ -108,6 +108,8 @@ class Account:
         elif end.in_doubt > (error is not None and error.charge_possible):  # of one request the error has said it
             requests = "1 request" if end.in_doubt == 1 else f"{end.in_doubt} requests"
             lines.append(f"the service may have done, and billed, the work of {requests}")
+        if self.journal is not None:
+            lines += behind(self.journal).splitlines()
         if end.status != "done" and self._may_be_resumed(error):
             lines.append(AGAIN)
         return "".join(f"{line}\n" for line in lines)
@@ -132,7 +134,12 @@ class Account:
 
     def _may_be_resumed(self, error: RunError | None) -> bool:
         """Whether a further attempt has something to go on with; of messages that failed each has had its turn."""
-        return self.journal is not None and self.journal.wrote and (error is None or error.code != "records-failed")
+        if self.finished is None or self.journal is None or not self.journal.wrote:
+            return False
+        if error is not None and error.code == "records-failed":
+            return False
+        found = self.journal.runs.named(self.finished.run)
+        return not found or bool(found[0].paid + found[0].in_doubt + found[0].at_vendor + found[0].caught)
 
     def to_json(self, error: RunError | None) -> Any:
         """What `--json` prints of a run without a result: `to_dict`, or what the file's dialect makes of it."""

@@ -46,13 +46,23 @@ class Parser(argparse.ArgumentParser):
             self.error("an argument holds a NUL character, which no name and no text here may have")
         options, unknown = self.parse_known_args(arguments)
         if unknown:
-            name = unknown[0].partition("=")[0]
-            known = self._option_string_actions
-            near = nearest(name, known) if name.startswith("-") else f"-i {unknown[0]}" if "=" in unknown[0] else None
-            near = None if near is not None and near.partition(" ")[0] not in known else near
-            hint = f"; did you mean `{near}`?" if near else "" if name.startswith("-") else self.of_a_further_word
-            self.error(f"unknown argument `{unknown[0]}`{hint}")
+            self.error(f"unknown argument `{unknown[0]}`{self._meant(unknown[0], arguments, options)}")
         return options
+
+    def _meant(self, word: str, arguments: Sequence[str], options: argparse.Namespace) -> str:
+        known = self._option_string_actions
+        if not word.startswith("-") and "=" in word and "-i" in known:
+            return f"; did you mean `-i {word}`?"
+        from flowdsl.cli.meant_options import meant_option, meant_word
+
+        command, file = self.prog.rpartition(" ")[2], getattr(options, "file", None)
+        if not word.startswith("-"):
+            return meant_word(command, word, file) or self.of_a_further_word
+        near = nearest(word.partition("=")[0], known)
+        if near is not None:
+            return f"; did you mean `{near}`?"
+        said = meant_option(command, word, arguments, known, file)
+        return f"; {said}" if said else ""
 
     def error(self, message: str) -> NoReturn:
         """Prints what is wrong and where to read more, and exits with 2."""

@@ -7,8 +7,9 @@ import sys
 from argparse import Namespace
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, aclosing
+from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from flowdsl.cli import vendor_batched
 from flowdsl.cli.arguments import Parser, count, pair
@@ -22,9 +23,12 @@ from flowdsl.cli.flow_files import flow_source
 from flowdsl.cli.given_inputs import GivenInputs
 from flowdsl.cli.journaled import state_of
 from flowdsl.cli.kept_arguments import kept_arguments
+from flowdsl.cli.meant_options import check_is_flow
 from flowdsl.cli.observed import Watchers, watchers
 from flowdsl.cli.ready_flow import fault_door, ready_flow
 from flowdsl.cli.record_files import (
+    LINES,
+    TABLES,
     Lines,
     Read,
     check_is_there,
@@ -67,13 +71,35 @@ def main(arguments: Sequence[str]) -> int:
     return perform(options)
 
 
+class _Parser(Parser):
+    """The parser of the command: a file of records that stands alone is meant for `--over`."""
+
+    _given: Sequence[str] = ()
+
+    def parse(self, arguments: Sequence[str]) -> Namespace:
+        self._given = arguments
+        return super().parse(arguments)
+
+    def error(self, message: str) -> NoReturn:
+        super().error(f"{message}{self._records()}" if message.endswith("required: --over") else message)
+
+    def _records(self) -> str:
+        from shlex import quote
+
+        for before, word in pairwise(self._given):
+            option = self._option_string_actions.get(before)
+            if word.lower().endswith((*LINES, *TABLES)) and "=" not in word and (option is None or option.nargs == 0):
+                return f"; did you mean `--over {quote(word)}`?"
+        return ", which names the records: a .jsonl, .csv or .tsv file"
+
+
 def parser() -> Parser:
     """The options of the command."""
     from flowdsl.batches.running import CONCURRENCY
     from flowdsl.cli import COMMANDS
     from flowdsl.cli.vendor_batched import CONCURRENCY as BATCHED
 
-    parser = Parser("batch", f"{COMMANDS['batch']} {_ABOUT}", EXAMPLES)
+    parser = _Parser("batch", f"{COMMANDS['batch']} {_ABOUT}", EXAMPLES)
     parser.add_argument("file", metavar="FLOW", help="the flow, kit or document of another system")
     parser.add_argument("--action", metavar="NAME", help="which action of a kit to run: its title or its id")
     parser.add_argument("--over", required=True, metavar="FILE", help="the records: a .jsonl, .csv or .tsv file")
@@ -100,6 +126,7 @@ def perform(options: Namespace, kept: KeptBatch | None = None) -> int:
     """Runs a batch, from its beginning or where an earlier one ended; gives the exit code."""
     from flowdsl.journal.journal import Journal
 
+    check_is_flow(options.file, options.over)
     _check(options)
     source = flow_source(options.file)
     first = next(read_records(options.over, {}), None)  # so that a file that cannot be read is told first
@@ -190,6 +217,10 @@ class _Batch:
             self.reading[read.number] = read
             yield read.number, self.inputs.of(read.fields)
 
+    def has_no_more(self, records: Iterator[tuple[int, Any]]) -> bool:
+        """Whether all that `records` had to give has ended."""
+        return not self.reading and next(records, None) is None
+
     def take(self, outcome: Outcome) -> float | None:
         """Writes what became of a record; gives what it cost."""
         read = self.reading.pop(outcome.number)
@@ -228,6 +259,7 @@ def _run(work: _Batch, types: Mapping[str, str], folder: Path) -> int:
     from flowdsl.batches.running import CONCURRENCY, Stop, batch
 
     stop, signals, spent_out, unwritten = Stop(), list[int](), list[str](), list[str]()
+    records = work.records(types, chosen)
     faults = fault_door(work.flow, options)
 
     def tell(text: str) -> None:
@@ -243,7 +275,7 @@ def _run(work: _Batch, types: Mapping[str, str], folder: Path) -> int:
     async def run_by(door: Effects | None) -> None:
         outcomes = batch(
             work.flow,
-            work.records(types, chosen),
+            records,
             journal=work.journal,
             batch_id=work.id,
             concurrency=options.concurrency or (vendor_batched.CONCURRENCY if options.vendor_batch else CONCURRENCY),
@@ -276,10 +308,11 @@ def _run(work: _Batch, types: Mapping[str, str], folder: Path) -> int:
         is_cancelled = True
     finally:
         progress.clear()
-        is_whole = (
-            not (signals or spent_out or is_cancelled or unwritten or progress.held or progress.waiting)
-            and sys.exc_info()[0] is None
-        )
+        is_whole = not (spent_out or unwritten or progress.held or progress.waiting) and sys.exc_info()[0] is None
+        if signals or is_cancelled:
+            is_whole = is_whole and work.has_no_more(records)
+            if is_whole:  # it came when all were under way, and broke nothing off
+                signals, is_cancelled = [], False
         work.journal.batches.end(work.id, "done" if is_whole else "stopped")
     return account(work, progress, folder, signals, spent_out, unwritten, is_cancelled=is_cancelled)
 

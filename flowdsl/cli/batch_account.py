@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from flowdsl.cli import vendor_batched
 from flowdsl.cli.failure import FAILED
-from flowdsl.cli.journaled import listed_later, sum_of
+from flowdsl.cli.journaled import behind, listed_later, sum_of
 from flowdsl.cli.printed import point_to_report
 from flowdsl.display.visible import visible_line
 
@@ -91,7 +91,7 @@ def account(
             "perhaps done and billed; look at the vendor's own account\n"
             f"  not sent again by itself: `flowdsl runs show {work.id}.{min(caught)}` says how it can be\n"
         )
-    sys.stderr.write(listed_later(work.journal, work.id))
+    sys.stderr.write(behind(work.journal) + listed_later(work.journal, work.id))
     number = 0 if options.simulate else work.journal.batches.at_vendor(work.id)
     if number:
         goes_on = vendor_batched.goes_on(number, batched=options.vendor_batch)

@@ -19,6 +19,16 @@ if TYPE_CHECKING:
     from flowdsl.journal.journal import Journal
 
 
+OPEN_ENDS = "perhaps done and billed, which only the vendor's own account says"
+"""What is said of requests of which nobody knows what became, where nothing more is done about them."""
+
+
+def check_goes_on(batch: KeptBatch) -> None:
+    """Raises UsageError for a batch that was given up: nothing of it is sent again."""
+    if batch.status == "dropped":
+        raise UsageError(f"the batch {batch.id} was given up: nothing of it is sent again; `flowdsl batch` begins anew")
+
+
 def list_batches(journal: Journal, options: Namespace) -> None:
     """Prints a line for each batch."""
     for batch in journal.batches.all()[: options.limit]:
@@ -39,6 +49,7 @@ def of_batch(journal: Journal, batch: KeptBatch, options: Namespace) -> int:
     if options.action == "show":
         return _show(journal, batch, options)
     if options.action == "release":
+        check_goes_on(batch)
         number = journal.batches.release(batch.id)
         caught = [] if number else [*journal.batches.caught(batch.id)]
         none = "no request of it is in doubt"
@@ -98,6 +109,10 @@ def _show(journal: Journal, batch: KeptBatch, options: Namespace) -> int:
     caught = journal.batches.caught(batch.id)
     print(_line(journal, batch))
     print(f"  results: {visible_line(batch.folder)}")
+    if batch.status == "dropped":
+        if doubts := {*held, *caught}:
+            print(f"  {OPEN_ENDS}: {records(doubts)}. It was given up: nothing of it is sent again")
+        return 0
     if at_vendor:
         print(f"  at the vendor: {at_vendor:,}. `flowdsl resume {batch.id[:13]}` fetches what it made")
     if held:

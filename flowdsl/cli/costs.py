@@ -6,9 +6,10 @@ import json
 import os
 from collections.abc import Sequence
 
-from flowdsl.cli.arguments import Parser, day, flag
+from flowdsl.cli.arguments import Parser, day, flag, one_of
 from flowdsl.cli.journaled import state_of, sum_of
 from flowdsl.display.visible import visible_line
+from flowdsl.errors import UsageError
 from flowdsl.journal.costs import BY, Costs, costs
 
 EXAMPLES = (
@@ -27,6 +28,8 @@ _NONE = {"flow": "unknown", "service": "unknown", "model": "unknown", "day": "un
 def main(arguments: Sequence[str]) -> int:
     """The exit code."""
     options = parser().parse(arguments)
+    if options.since is not None and options.until is not None and options.since > options.until:
+        raise UsageError(f"--since {options.since} is after --until {options.until}: no day is between them")
     from flowdsl.journal.database import Database
 
     with Database(state_of("<costs>")) as database:
@@ -53,7 +56,11 @@ def parser() -> Parser:
     from flowdsl.cli import COMMANDS
 
     parser = Parser("costs", f"{COMMANDS['costs']} {_ABOUT}", EXAMPLES)
-    parser.add_argument("--by", choices=BY, default="day", help="what the sums are of (default: day)")
+    parser.of_a_further_word = "; `flowdsl runs show RUN` says what one run has cost"
+    words = f"{', '.join(BY[:-1])} or {BY[-1]}"
+    parser.add_argument(
+        "--by", type=one_of(*BY), default="day", metavar="WHAT", help=f"what the sums are of: {words} (default: day)"
+    )
     parser.add_argument("--since", type=day, metavar="DAY", help="only requests from this day on, such as 2026-11-01")
     parser.add_argument("--until", type=day, metavar="DAY", help="only requests up to this day, which counts too")
     flag(parser, "--simulated", help="what simulated requests would have cost, in place of what was paid")

@@ -128,6 +128,8 @@ def by_option(name: str, schema: Mapping[str, Any], value: Any) -> str | None:
     endings = _IN_FILES.get(wants) if isinstance(wants, str) else None
     if value is MISSING:
         return f"give it, for example `-i {name}={'…' if endings is None else '@FILE'}`"
+    if wants == "string" and isinstance(value, list) and value and isinstance(value[0], dict):
+        return "`flowdsl batch FLOW --over FILE` runs the flow once for each record of a file"
     if not isinstance(value, str):
         return None
     if endings is not None:

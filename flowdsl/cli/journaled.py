@@ -82,6 +82,20 @@ def listed_later(journal: Journal, id: str, *, of: str = "batch") -> str:
     return f"{pictures} in no manifest.json, which took no line: `flowdsl resume {id[:13]}` lists them once it can\n"
 
 
+def behind(journal: Journal) -> str:
+    """What is said where the journal has not taken how paid requests ended; empty where it has all of them."""
+    number = len(journal.database.owed)
+    if not number:
+        return ""
+    ended, stand = (
+        ("1 request ended: it stands", "that") if number == 1 else (f"{number} requests ended: they stand", "them")
+    )
+    return (
+        f"the journal in {visible_line(str(journal.folder))} did not take how {ended} there as in doubt, and may be "
+        f"billed; `--resend` would buy {stand} again\n"
+    )
+
+
 def worth(run: KeptRun) -> str:
     """What a run has paid for, in words."""
     paid = "1 request is" if run.paid == 1 else f"{run.paid} requests are"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -14,6 +15,7 @@ from flowdsl.cli.journaled import state_of
 from flowdsl.display.visible import visible_line
 from flowdsl.errors import UsageError
 from flowdsl.image.shelf import ORIGINALS
+from flowdsl.nearest import nearest
 
 if TYPE_CHECKING:
     from flowdsl.journal.runs import KeptRun, Request
@@ -51,7 +53,7 @@ def main(arguments: Sequence[str]) -> int:
     try:
         content = path.read_bytes()
     except OSError as error:
-        raise UsageError(f"{path} cannot be read: {error.strerror or error}") from error
+        raise UsageError(f"{path} cannot be read: {error.strerror or error}{_meant(path)}") from error
     found = list(_findings(path, content, options.flow))
     if options.json:
         print(json.dumps([finding._asdict() for finding in found], indent=2, ensure_ascii=False))
@@ -72,6 +74,19 @@ def parser() -> Parser:
     parser.add_argument("flow", nargs="?", metavar="FLOW", help="the flow that it is said to come from")
     flag(parser, "--json", help="print it as JSON")
     return parser
+
+
+def _meant(path: Path) -> str:
+    """Which picture is likely meant by a path that is none."""
+    from flowdsl.cli.ready_flow import IMAGES
+
+    if path.is_dir():
+        return ": name a picture in it"
+    there = path.parent / IMAGES / path.name
+    with suppress(OSError):
+        near = nearest(path.name, [each.name for each in path.parent.iterdir() if each.is_file()])
+        there = there if there.is_file() or near is None else path.with_name(near)
+    return f"; did you mean `{there}`?" if there.is_file() else ""
 
 
 def _differs(found: Sequence[Finding]) -> bool:

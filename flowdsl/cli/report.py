@@ -15,6 +15,7 @@ from flowdsl.cli.run_names import LAST, of_record
 from flowdsl.cli.terminal import is_terminal
 from flowdsl.display.visible import in_place, visible_line
 from flowdsl.errors import UsageError
+from flowdsl.nearest import nearest
 
 if TYPE_CHECKING:
     from flowdsl.journal.batches import KeptBatch
@@ -160,6 +161,8 @@ def _found(of: str | None) -> _Found:
             except UsageError as error:
                 if "/" in of or os.sep in of:
                     raise UsageError(f"there is no folder {of}") from error
+                if (near := nearest(of, [each.name for each in Path().iterdir() if each.is_dir()])) is not None:
+                    raise UsageError(f"{error}; or did you mean the folder `{near}`?") from error
                 raise
         runs = journal.runs.all(most=1)
         if not runs:

@@ -30,7 +30,7 @@ from flowdsl.cli.flow_files import flow_source
 from flowdsl.cli.flow_help import FlowHelp
 from flowdsl.cli.from_step import start_of
 from flowdsl.cli.given_inputs import GivenInputs
-from flowdsl.cli.journaled import announce, journal_of, listed_later
+from flowdsl.cli.journaled import announce, behind, journal_of, listed_later
 from flowdsl.cli.observed import add_watching, watchers
 from flowdsl.cli.printed import equal_requests, point_to_report, print_result
 from flowdsl.cli.ready_flow import IMAGES, fault_door, ready_flow
@@ -71,6 +71,10 @@ def main(arguments: Sequence[str]) -> int:
     options = parser().parse(arguments)
     options.argv = ["run", *arguments]
     check_stdin_filename(options.stdin_filename, [options.file])
+    if options.file.endswith((".csv", ".tsv", ".jsonl", ".ndjson")):
+        from flowdsl.cli.meant_options import check_is_flow
+
+        check_is_flow(options.file)
     source = flow_source(options.file, options.stdin_filename)
     if options.dry_run and options.from_step is not None:
         raise UsageError("--dry-run shows the requests of all steps: leave --from out")
@@ -133,10 +137,10 @@ def perform(options: Namespace, source: Source) -> int:
                 ignore_interrupts()
             _tell(alone(account.text()), account, options)
             raise
-        equal = ""
+        equal = behind(journal) if journal is not None else ""
         if journal is not None and not options.quiet:
             with suppress(ConfigError):  # a journal that cannot be read any more
-                equal = equal_requests(journal, result, options) + listed_later(journal, result.run, of="id")
+                equal += equal_requests(journal, result, options) + listed_later(journal, result.run, of="id")
     nothing = account.lost.fruitless(result, flow)
     try:
         account.check_output()
@@ -280,9 +284,10 @@ def add_options(parser: Parser) -> None:
     flag(parser, "--no-journal", help="keep no journal: what is paid for is bought again when the run is broken off")
     parser.add_argument(
         "--cache",
-        choices=("off", "run", "project"),
+        type=one_of("off", "run", "project"),
         default="off",
-        help="buy equal requests once: within the run or batch, or among all runs of the project (default: off)",
+        metavar="WHERE",
+        help="buy equal requests once: `run` within the run or batch, `project` among all runs of it (default: off)",
     )
     flag(parser, "--open", help="open the folder of the pictures when the run has ended")
     shown = parser.add_mutually_exclusive_group()

@@ -11,7 +11,7 @@ from time import localtime, strftime
 from typing import TYPE_CHECKING
 
 from flowdsl.cli.arguments import Parser, count, flag
-from flowdsl.cli.batch_runs import batches_as_json, list_batches, of_batch
+from flowdsl.cli.batch_runs import OPEN_ENDS, batches_as_json, check_goes_on, list_batches, of_batch
 from flowdsl.cli.journaled import named, state_of, sum_of
 from flowdsl.cli.run_names import meant, short_id
 from flowdsl.display.visible import visible_line
@@ -111,7 +111,7 @@ def _list(runs: Runs, options: Namespace) -> int:
     widths = [max(len(row[at]) for row in (head, *rows)) for at in range(len(head))]
     for row in (head, *rows):
         print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
-    if doubts := [run for run in found if run.in_doubt or run.caught]:
+    if doubts := [run for run in found if run.status != "dropped" and (run.in_doubt or run.caught)]:
         print(f"in doubt: {', '.join(run.id[:13] for run in doubts)}; `flowdsl runs show RUN` says what")
     if waiting := [run for run in found if run.at_vendor and run.may_be_resumed]:
         print(f"at a vendor: {', '.join(run.id[:13] for run in waiting)}; `flowdsl resume RUN` fetches that")
@@ -134,6 +134,16 @@ def _show(runs: Runs, options: Namespace) -> int:
         print(f"{state:9} {request_line(request)}{cost}")
         for path in request.files:
             print(f"          {visible_line(path)}")
+    if settled := sum(request.is_settled for request in requests):
+        print(
+            f"settled: {settled}. Its record is done, see the results of the batch; the journal took neither its cost"
+        )
+        print("  nor its pictures, and counts the most that it can cost")
+    batch = None if run.batch is None else options.journal.batches.find(run.batch)
+    if "dropped" in (run.status, batch and batch.status):
+        if doubts := run.in_doubt + run.caught + run.at_vendor:
+            print(f"{OPEN_ENDS}: {doubts}. It was given up: nothing of it is sent again, nor fetched")
+        return 0
     if run.in_doubt:
         print(f"in doubt: {run.in_doubt}. Look at the vendor's own account whether they were done; then")
         print(f"  flowdsl runs release {short_id(run)}    lets them be sent again: one that was done is billed twice")
@@ -161,11 +171,18 @@ def _show(runs: Runs, options: Namespace) -> int:
 def _state(request: Request) -> str:
     if request.blocks or request.is_caught:
         return "in doubt"
+    if request.is_settled:
+        return "settled"
     return request.state if not request.is_at_vendor else "ordered" if request.is_ordered else "in batch"
 
 
 def _release(runs: Runs, options: Namespace) -> int:
     run = runs.find(options.run)
+    if run.status == "dropped":
+        raise UsageError(f"the run {run.id} was given up: nothing of it is sent again; `flowdsl run` begins anew")
+    batch = None if run.batch is None else options.journal.batches.find(run.batch)
+    if batch is not None:
+        check_goes_on(batch)
     number = runs.release(run.id, options.request)
     then = f"`flowdsl resume {run.id[:13]}` sends what is released again"
     if run.batch is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from time import perf_counter
@@ -196,9 +196,10 @@ class BoundStep:
             options.reads_text = self.input(frame, "text") is not None
             if self.spec.reads_files:
                 options.project_file = partial(frame.run.project_file, at=self.step.node.span)
-        for problem in self.spec.problems(options):
+        found = self.spec.problems(options)
+        for problem in found:
             if problem.severity == "error":
-                raise self.config_error(problem, holds_secret(values.get(problem.key or "")))
+                raise self._all_of([problem, *(each for each in found if each.severity == "error")], values)
             if frame is not None and (
                 problem.key is None or not is_constant(self.step.keys.get(problem.key, self.step.node))
             ):
@@ -213,6 +214,13 @@ class BoundStep:
             raise self.config_error(
                 Problem("invalid-option", f"`{place}`: {first['msg']}", key=place.partition(".")[0])
             ) from None
+
+    def _all_of(self, problems: Sequence[Problem], values: Mapping[str, Any]) -> ConfigError:
+        """The exception for everything that is wrong with the options: for the first, which says the others too."""
+        first, *others = (self.config_error(each, holds_secret(values.get(each.key or ""))) for each in problems)
+        for each in others:
+            first.message += f"; and {each.message}{f' ({each.hint})' if each.hint else ''}"
+        return first
 
     def config_error(self, problem: Problem, secret: bool = False) -> ConfigError:
         """The exception for a problem, with its place; no hint when it could reveal a secret."""

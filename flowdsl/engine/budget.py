@@ -45,8 +45,7 @@ class RunBudget:
                     f"this request can cost {_up_to(most_usd)}; {in_usd(max(left, 0))} of {in_usd(self.max_usd)} are "
                     f"left, as {self._spent()}",
                     code="budget-spent",
-                    hint="raise the limit: `--max-usd X` on the command line, `Limits(max_usd=X)` in a host; or give "
-                    "the step a `size` and a `quality`, which cost less than `auto` may",
+                    hint="raise the limit: `--max-usd X` on the command line, `Limits(max_usd=X)` in a host",
                 )
         self.requests += 1
         self.usd += most_usd or 0.0

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 from flowdsl.journal.errors import NAME, WITHOUT, JournalError, damaged, refused
+from flowdsl.journal.owed import Owed
 from flowdsl.journal.place import make
 from flowdsl.journal.synced import Synced, sync_file
 from flowdsl.journal.tables import VERSION, migrate
@@ -64,6 +65,8 @@ class Database:
         self._synced = Synced()
         self._reading = threading.Lock()
         self._reader: sqlite3.Connection | None = None
+        self.owed = Owed(self.submit)
+        """How paid requests ended and it could not be written."""
         self.unpaced: dict[tuple[str, str], float] = {}
         """Until when, by the monotonic clock, nobody looks for the pace of a service and model: there was none."""
 
@@ -140,6 +143,7 @@ class Database:
 
     def close(self) -> None:
         """Waits for what was handed in, and closes the file. Nothing happens a second time."""
+        self.owed.again()
         with self._changed:
             self._is_closing = True
             self._changed.notify()

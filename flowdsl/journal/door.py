@@ -71,6 +71,7 @@ class JournalDoor:
         self._early: list[tuple[Any, ...]] = []
         self._failed: list[tuple[bytes, str, ref[RunError]]] = []
         self._sharing = journal.sharing(began.run)
+        self._owed = journal.database.owed
         self._taken: dict[tuple[str, bytes], list[Row]] = defaultdict(list)
         self._asked, self._performed = Siblings(), Siblings()
         self._ended: Future[None] | None = None
@@ -191,6 +192,7 @@ class JournalDoor:
                 db.execute("UPDATE names SET is_listed = 1 WHERE run = ?", (run,))
             db.executemany("UPDATE ledger SET is_final = 1 WHERE id = ?", [(each,) for each in final])
 
+        self._owed.again()
         try:
             is_alone = self._journal.batch is None  # that of a record nobody waits for
             written = self._journal.database.submit(ended, durable=False, at_once=is_alone)
@@ -283,26 +285,20 @@ class JournalDoor:
                 said = json_text(encoded_error(error, effect, Shelved()))
             is_free = isinstance(error, (ConfigError, ServiceError)) and not error.charge_possible
             values = ("refused" if is_free else "unknown", said, said is None, time.time(), key)
-            update = "UPDATE ledger SET state = ?, result = ?, is_final = ?, ended = ? WHERE id = ?"
-            self._later(lambda db: db.execute(update, values))
+            with suppress(JournalError):
+                self._owed.submit(key, lambda db: db.execute(_FAILED, values))
             raise
         shelved = Shelved()
         said = json_text(encoded(result, shelved, effect.hide))
         facts = result if isinstance(result, dict) else {}
         cost = None if facts.get("chargedBefore") else facts.get("usd")
         images = shelved.images
-
-        def ended(db: sqlite3.Connection) -> None:
-            db.execute(
-                "UPDATE ledger SET state = 'ok', result = ?, images = ?, cost_usd = ?, ended = ? WHERE id = ?",
-                (said, len(images), cost, time.time(), key),
-            )
-
+        came = (said, len(images), cost, time.time(), key)
         try:
             files = [image.original for image in images]
-            await self._journal.database.write(ended, durable=False, files=files)
+            await asyncio.wrap_future(self._owed.submit(key, lambda db: db.execute(_CAME, came), files))
         except JournalError as error:  # the picture is there: the run goes on, and the next request is refused
-            text = f"{error.message}. What was bought just now stands in it as in doubt"
+            text = f"{error.message}. What was bought just now stands in it as in doubt, until it takes that"
             effect.note("journal-behind", text)
         return result, said
 
@@ -348,6 +344,7 @@ class JournalDoor:
                 values,
             )
 
+        self._owed.again()
         try:
             await self._journal.database.write(begun)
         except JournalError:
@@ -395,4 +392,8 @@ class JournalDoor:
             self._journal.database.submit(operation, durable=False, at_once=at_once)
 
 
+_CAME = """UPDATE ledger SET state = 'ok', result = ?, images = ?, cost_usd = ?, ended = ?
+    WHERE id = ? AND state = 'started'"""
+_FAILED = """UPDATE ledger SET state = ?, result = ?, is_final = is_final OR ?, ended = ?
+    WHERE id = ? AND state = 'started'"""
 _KEEP = "INSERT OR REPLACE INTO journal (run, key, place, number, digest, state, result) VALUES (?,?,?,?,?,?,?)"

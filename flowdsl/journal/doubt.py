@@ -13,8 +13,11 @@ _ITEM = """EXISTS (
 LOST = f"{_ITEM} item.state = 'waiting' AND part.state = 'lost')"
 """The vendor knew no such batch: it is in doubt, and nevertheless asked for when its run goes on."""
 _ASKED_FOR = f"(ledger.vendor_order IS NOT NULL AND NOT {_ITEM} item.state = 'failed') AND NOT {LOST})"
-CAUGHT = "(ledger.state = 'unknown' AND NOT ledger.is_final)"
+_PASSED = "ledger.state = 'unknown' AND NOT ledger.is_final"
+CAUGHT = f"({_PASSED} AND ledger.ended IS NOT NULL)"
 """Nobody knows what became of it, and its run went on without it: it may be billed, and nothing waits for it."""
+SETTLED = f"({_PASSED} AND ledger.ended IS NULL)"
+"""The journal did not take how it ended, and its record is done by the results of the batch: nobody waits for it."""
 IN_DOUBT = f"({OPEN} AND NOT {_ASKED_FOR})"
 """Somebody has to decide about it."""
 ORDERED = "(ledger.vendor_order LIKE 'order %')"
@@ -27,6 +30,8 @@ RELEASED = """(ledger.state = 'released' AND NOT EXISTS (
     SELECT 1 FROM ledger AS again WHERE again.run = ledger.run AND again.place = ledger.place
     AND again.digest = ledger.digest AND again.number > ledger.number))"""
 """Somebody lets it be sent again, and it was not yet."""
-HELD = "state = iif(images, 'ok', 'unknown'), is_final = NOT images AND (is_final OR ended IS NULL)"
+_DONE = "EXISTS (SELECT 1 FROM runs WHERE runs.id = ledger.run AND runs.batch IS NOT NULL AND runs.status = 'done')"
+HELD = f"""state = iif(images, 'ok', 'unknown'),
+    is_final = NOT images AND (is_final OR (ended IS NULL AND NOT {_DONE}))"""
 """What takes that back, of the ledger. What the flow caught stays that, and holds no run: it ended, and did not end the
-run."""
+run. What was settled stays that too."""

@@ -114,6 +114,15 @@ class Request(NamedTuple):
     @property
     def is_caught(self) -> bool:
         """Whether it is in doubt, and the flow caught that and went on without it."""
+        return self._is_passed and self.ended is not None
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether the journal did not take what came of it, and its record is done by the results of the batch."""
+        return self._is_passed and self.ended is None
+
+    @property
+    def _is_passed(self) -> bool:
         return self.state == "unknown" and not (self.blocks or self.is_at_vendor)
 
     def to_dict(self) -> dict[str, Any]:

@@ -20,6 +20,7 @@ DEAD_LETTERS = "failed.jsonl"
 RUNNING = "running"
 _STATUS = {"ok": DONE, "released": RELEASED}
 _FORGOTTEN = "`flowdsl runs gc` removed where its pictures are; `flowdsl report FOLDER` shows those of their folder"
+_SETTLED = "the journal did not take what came: its record is done, and its pictures stand in the results of the batch"
 _ITERATION = re.compile(r"#(\d+)")
 
 
@@ -72,6 +73,8 @@ def _listed(row: Row, known: dict[str, dict[str, dict[str, Any]]]) -> Row:
 def _of_request(request: Request, run: str, record: int | None, *, goes_on: bool) -> Iterator[Row]:
     asked: dict[str, Any] = request.request if isinstance(request.request, dict) else {}
     status = IN_DOUBT if request.blocks or request.is_caught else _STATUS.get(request.state, FAILED)
+    if request.is_settled:
+        status = DONE
     if request.is_at_vendor or (goes_on and request.state == "started"):
         status = UNDER_WAY
     row = Row(
@@ -93,7 +96,8 @@ def _of_request(request: Request, run: str, record: int | None, *, goes_on: bool
         made=request.ended or request.began,
     )
     if not request.files:
-        yield row._replace(error=_FORGOTTEN) if request.state == "ok" and request.images else row
+        came = request.state == "ok" and request.images
+        yield row._replace(error=_FORGOTTEN if came else _SETTLED) if came or request.is_settled else row
     for path, revised in zip(request.files, request.revised, strict=True):
         yield row._replace(path=os.path.abspath(path), revised_prompt=hidden(revised))  # noqa: PTH100  there may be many
 

@@ -29,6 +29,7 @@ from flowdsl.serve.refusal import Refusal
 from flowdsl.serve.routes import Routing
 from flowdsl.serve.server import Server
 from flowdsl.serve.tokens import Tokens
+from flowdsl.serve.warned import in_both
 from flowdsl.settings.said_tokens import SaidToken
 
 if TYPE_CHECKING:
@@ -84,7 +85,7 @@ async def serve(parts: Parts, sock: socket.socket, on_ready: Callable[[Server], 
         tokens.all()  # what is there now is needed as long as this process lives
     access = Access(tokens, parts.journal)
     async with parts.environment, AsyncExitStack() as stack:
-        gateway = Gateway(parts.environment, parts.routing)
+        gateway = Gateway(parts.environment, parts.routing, tell=in_both(parts.tell, parts.log))
         flows = FlowAddresses(FlowRuns(parts.flows, gateway, parts.given), access, pictures)
         mcp = _agents(parts, access, pictures)
         agents = mcp or NoAgents(_why_no_agents(parts))
@@ -127,4 +128,5 @@ def _agents(parts: Parts, access: Access, pictures: Pictures) -> McpAddress | No
         return None
     from flowdsl.serve.mcp_address import McpAddress
 
-    return McpAddress(parts.flows, access, pictures, parts.question, parts.given, parts.tell)
+    tell = in_both(parts.tell, parts.log)
+    return McpAddress(parts.flows, access, pictures, parts.question, parts.given, tell)

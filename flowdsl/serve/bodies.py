@@ -77,7 +77,7 @@ async def edit(request: Request, deployment: str | None) -> Asked:
                 if isinstance(value, UploadFile):
                     field = name.removesuffix("[]")
                     if field in files:
-                        files[field].append(Blob(await value.read(), value.content_type or ""))
+                        files[field].append(Blob(await value.read(), value.content_type or "", value.filename or None))
                     else:
                         message = f"Unknown file: {shown(name)}."
                         wrong.append(Refusal(400, message, param=param_of(name), code="unknown_parameter"))

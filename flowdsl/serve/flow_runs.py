@@ -20,6 +20,7 @@ from flowdsl.serve.elsewhere import LOOK_S, place_of, to_end
 from flowdsl.serve.gateway import Gateway
 from flowdsl.serve.keys import alone
 from flowdsl.serve.refusal import Refusal, of_kept, of_run, other_request
+from flowdsl.serve.warned import warn
 
 if TYPE_CHECKING:
     from flowdsl.journal.journal import Journal
@@ -202,6 +203,7 @@ class FlowRuns:
         try:
             result = await flow.arun(inputs, on_event=hear, journal=journal, run_id=run.id, tags=tags)
         except RunError as error:
+            await warn(error.result, journal, self._gateway.tell)
             run.refusal = of_run(error, about=blamed(flow.document, error))
             run.refusal.more["run"] = run.id
             run.end("failed")
@@ -209,6 +211,7 @@ class FlowRuns:
             run.end("cancelled")
             raise
         else:
+            await warn(result, journal, self._gateway.tell)
             said = result.to_dict()
             run.pictures.update(image.sha256 for image in (*result.images, *result.made))
             names = ("outputs", "images", "made", "cost_usd", "elapsed_s", "notes")

@@ -14,7 +14,7 @@ from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from flowdsl.environment import Environment
-from flowdsl.errors import FlowCheckError, LimitExceeded, RunError
+from flowdsl.errors import FlowCheckError, RunError
 from flowdsl.events import Event, PartialImage
 from flowdsl.journal.errors import JournalError
 from flowdsl.journal.tags import REQUEST_TAG, TARGET_TAG
@@ -23,6 +23,7 @@ from flowdsl.serve.keys import alone
 from flowdsl.serve.refusal import Refusal, all_of, of_run, other_request, outdated
 from flowdsl.serve.request_flow import FACTS, PICTURES, RequestFlows, inputs_of
 from flowdsl.serve.routes import Route, Routing, Target
+from flowdsl.serve.warned import warn
 
 if TYPE_CHECKING:
     from flowdsl.image.image import Image
@@ -65,8 +66,11 @@ class Gateway:
         environment: Environment,
         routing: Routing,
         clock: Callable[[], float] = time.time,
+        tell: Callable[[str], None] = lambda text: None,
     ) -> None:
         self.routing = routing
+        self.tell = tell
+        """Tells whoever runs the gateway."""
         self._flows = RequestFlows(environment)
         self._clock = clock
         self._tasks: set[asyncio.Task[Any]] = set()
@@ -205,10 +209,12 @@ class Gateway:
         heard = listen if asked.stream else None
         try:
             result = await flow.arun(inputs, on_event=heard, journal=journal, limits=limits, run_id=id, tags=tags)
-        except LimitExceeded as error:
+        except RunError as error:
+            await warn(error.result, journal, self.tell)
             if limits is not None and error.code == "too-many-requests":
                 raise outdated() from error
             raise
+        await warn(result, journal, self.tell)
         pictures, facts = result.outputs[PICTURES], result.outputs[FACTS]
         return Made(pictures, facts, self.now(), result.cost_usd)
 

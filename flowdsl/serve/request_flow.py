@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -22,6 +22,7 @@ from flowdsl.serve.fields import Asked
 from flowdsl.serve.refusal import Refusal, code_of
 from flowdsl.serve.routes import Routing, Target
 from flowdsl.source import Source, Span
+from flowdsl.step.rules import Options
 
 if TYPE_CHECKING:
     from flowdsl.step.spec import StepSpec
@@ -89,8 +90,24 @@ class RequestFlows:
         except FlowCheckError as error:
             _, lines = self._text(asked, target)
             found = [each for each in error.diagnostics if each.severity == "error"]
-            return [_refusal(each, lines) for each in found]
+            told = [_refusal(each, lines) for each in found]
+            return [*told, *self._wrong_pictures(asked, target, {each.param for each in told})]
         return []
+
+    def _wrong_pictures(self, asked: Asked, target: Target, told: Container[str | None]) -> Iterator[Refusal]:
+        """What is wrong with the pictures to edit of a request, but for fields that are `told` already. Where nothing
+        else is wrong the run says it."""
+        if not asked.images:
+            return
+        spec, _ = self._step(target.service, is_edit=asked.is_edit)
+        service = self._layers.service(target.service or str(spec.service), spec, {})
+        pictures = {"images": list(asked.images), **({"mask": asked.mask} if asked.mask else {})}
+        given = {"model": target.model, "instruction": asked.prompt, **pictures}
+        for problem in spec.problems(Options(spec.name, given, spec.defaults, service)):
+            field = _OWN_NAMES.get(problem.key or "", problem.key)
+            if problem.key in pictures and problem.severity == "error" and field not in told:
+                message = f"{problem.message}: {problem.hint}" if problem.hint else problem.message
+                yield Refusal(400, message, param=field, code=code_of(problem.code))
 
     def _text(self, asked: Asked, target: Target) -> tuple[str, dict[int, str]]:
         spec, has_timeout = self._step(target.service, is_edit=asked.is_edit)

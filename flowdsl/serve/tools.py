@@ -26,6 +26,7 @@ from flowdsl.errors import RunError, UsageError
 from flowdsl.events import Event, FlowFinished, Progress, StepStarted
 from flowdsl.image.image import Image
 from flowdsl.nearest import nearest
+from flowdsl.serve.warned import warn
 
 if TYPE_CHECKING:
     from mcp.server.context import ServerRequestContext
@@ -169,12 +170,17 @@ class Tools:
                 with suppress(MCPError):  # whoever asked listens no more
                     await ctx.session.report_progress(number, None, text)
 
+        journal = None if purse.journal is None else purse.journal.giving(self._shared.given(flow))
         telling = asyncio.create_task(tell())
         self._running += 1
         self._is_idle.clear()
         try:
-            journal = None if purse.journal is None else purse.journal.giving(self._shared.given(flow))
-            return await flow.arun(inputs, on_event=hear, journal=journal, tags=purse.tags)
+            result = await flow.arun(inputs, on_event=hear, journal=journal, tags=purse.tags)
+            await warn(result, journal, self._shared.tell)
+            return result
+        except RunError as error:
+            await warn(error.result, journal, self._shared.tell)
+            raise
         finally:
             self._running -= 1
             if not self._running:

@@ -134,11 +134,24 @@ def test_what_the_journal_did_not_take_of_a_record_that_is_done_is_not_sent_agai
     assert '"status": "done"' in capsys.readouterr().out
     assert main(["resume", named, "--quiet", "--max-requests", str(RECORDS)]) == 0
     out, err = capsys.readouterr()
-    assert out.startswith(f"{RECORDS} records done, 1 caught request in doubt, simulated") and "--resend" not in err
+    assert out.startswith(f"{RECORDS} records done, simulated") and "caught" not in out + err and "--resend" not in err
     assert first in map(json.loads, Path("cards/results.jsonl").read_text(encoding="utf-8").splitlines())
     assert main(["runs", "show", named]) == 0
     out = capsys.readouterr().out
-    assert f"batch of {RECORDS} requests" in out and "--resend" not in out
+    assert f"batch of {RECORDS} requests" in out and "--resend" not in out and "caught" not in out
+    assert main(["runs", "show", first["run"]]) == 0
+    before = capsys.readouterr().out
+    assert "settled: 1. Its record is done" in before and "caught" not in before and "runs release" not in before
+    request = json.loads(_shown(first["run"], capsys))["requests"][0]["id"][:8]
+    assert main(["runs", "release", first["run"], request]) == main(["runs", "hold", first["run"]]) == 0
+    capsys.readouterr()
+    assert main(["runs", "show", first["run"]]) == 0
+    assert capsys.readouterr().out == before
+
+
+def _shown(run: str, capsys: pytest.CaptureFixture[str]) -> str:
+    assert main(["runs", "show", run, "--json"]) == 0
+    return capsys.readouterr().out
 
 
 def refused(monkeypatch: pytest.MonkeyPatch, every: int = 1) -> None:

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from threading import Thread
 from time import sleep
+from typing import Any
 
 import pytest
 
 from flowdsl.cli import main
+from flowdsl.cli.batch_inputs import RecordInputs
 from flowdsl.cli.watching import state
 
 UGLY = "flow:\n-   step: SET\n    a:   1\n"
@@ -137,3 +141,27 @@ def test_watching_sees_a_file_that_takes_the_place_of_one_of_the_same_size_and_t
     (folder / ".a.flow.yaml.swp").replace(file)  # as editors save
     os.utime(file, ns=(status.st_atime_ns, status.st_mtime_ns))
     assert state(["."]) != before
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="loops take no signals there")
+def test_ctrl_c_when_the_last_record_has_begun_breaks_nothing_off(
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (folder / "b.flow.yaml").write_text(CARD)
+    (folder / "b.csv").write_text("name\nAda\nBo\n")
+    of = RecordInputs.of
+
+    def pressed(self: RecordInputs, fields: Mapping[str, Any]) -> dict[str, Any]:
+        if fields["name"] == "Bo":
+            os.kill(os.getpid(), signal.SIGINT)
+        return of(self, fields)
+
+    monkeypatch.setattr(RecordInputs, "of", pressed)
+    batch = ["batch", "b.flow.yaml", "--over", "b.csv", "--simulate", "--json", "--concurrency", "1", "--out", "cards"]
+    assert main(batch) == 0
+    out, err = capsys.readouterr()
+    found = json.loads(out)
+    assert (found["done"], found["interrupted"]) == (2, False)
+    assert "goes on" not in err
+    assert main(["resume", found["batch"]]) == 2
+    assert "is done: there is nothing to resume" in capsys.readouterr().err

@@ -114,3 +114,27 @@ def test_the_report_shows_as_in_doubt_what_was_caught(run: Run) -> None:
     run("run", "card.flow.yaml", "--simulate", "--quiet", *RESET)
     assert run("report", "last", "--out", "r.html")[0] == 0
     assert '"status":"in doubt"' in Path("r.html").read_text(encoding="utf-8")
+
+
+@pytest.mark.long
+def test_what_was_caught_is_not_offered_to_be_sent_again_where_the_batch_was_given_up(run: Run) -> None:
+    run(*BATCH, *RESET, "--max-requests", "1")
+    named = json.loads(run("runs", "list", "--json")[1])[0]["id"]
+    assert run("runs", "cancel", named)[0] == 0
+    for shown in (named, f"{named}.0"):
+        out = run("runs", "show", shown)[1]
+        assert "which only the vendor's own account says" in out and "flowdsl runs" not in out and "resume" not in out
+    for released in ([named], [f"{named}.0"]):
+        code, _, err = run("runs", "release", *released)
+        assert (code, "was given up: nothing of it is sent again; `flowdsl batch` begins anew" in err) == (2, True)
+
+
+@pytest.mark.long
+def test_what_is_in_doubt_of_a_run_is_not_offered_to_be_sent_again_where_it_was_given_up(run: Run) -> None:
+    Path("card.flow.yaml").write_text(f"flow:\n{TWO}", encoding="utf-8")
+    assert run("run", "card.flow.yaml", "--simulate", "--quiet", "--fault", "boat=reset:1")[0] == 4
+    assert run("runs", "cancel", "last")[0] == 0
+    out = run("runs", "show", "last")[1]
+    assert "which only the vendor's own account says: 1. It was given up" in out and "runs release" not in out
+    assert "in doubt" not in run("runs")[1]
+    assert "`flowdsl run` begins anew" in run("runs", "release", "last")[2]

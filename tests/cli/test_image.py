@@ -109,3 +109,9 @@ def test_a_prompt_of_several_words_without_quotes_is_told_to_have_some(capsys: p
     assert main(["image", "a", "red", "kite", "--simulate"]) == 2
     said = "flowdsl image: unknown argument `red`; write the prompt in quotes, as one argument\n"
     assert capsys.readouterr().err.startswith(said)
+
+
+def test_a_model_that_nobody_has_offers_no_resume_of_what_was_never_paid(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["image", "a boat", "--model", "gpt-imagee-2", "--simulate", "-q"]) == 4
+    err = capsys.readouterr().err
+    assert "does not exist" in err and "resume" not in err

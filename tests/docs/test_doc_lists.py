@@ -108,3 +108,9 @@ def test_every_fault_of_the_simulator_is_listed() -> None:
 
 def _split(cell: str) -> list[str]:
     return [part.strip().strip("`") for part in cell.split(", ")]
+
+
+def test_extras_are_installed_by_the_same_words_on_every_page() -> None:
+    pages = [ROOT / "README.md", *DOCS.rglob("*.md")]
+    other = [page for page in pages if page.parent.name != "deploy" and "pip install '.[" in page.read_text("utf-8")]
+    assert not other  # of a checkout alone; messages say it as pages do, and it adds to what is installed

@@ -327,3 +327,22 @@ def test_called_flows_branches_loops_and_repetitions_share_one_limit(limits: dic
         run(CALLED, simulator, tmp_path, **limits)
     assert simulator.request_count == 7
     assert raised.value.result.cost_usd == pytest.approx(7 * 0.00589, abs=0.001)
+
+
+@pytest.mark.parametrize(
+    ("keys", "helps"),
+    [
+        ("", "give the step a `size` and a `quality`, which cost less than `auto` may"),
+        (", size: 1024x1024, quality: auto", "give the step a `quality`, which costs less than `auto` may"),
+        (", size: 1024x1024, quality: low", "ask for less: a smaller `size` or a cheaper model"),
+        (
+            ", size: 1024x1024, quality: high, n: 2",
+            "ask for less: fewer pictures, a lower `quality`, a smaller `size` or a cheaper model",
+        ),
+    ],
+    ids=["neither", "no quality", "both, the least", "both"],
+)
+def test_a_budget_that_is_spent_says_what_helps_the_step_that_asked(keys: str, helps: str, tmp_path: Path) -> None:
+    flow = f"- {{step: OPENAI_IMAGE_GENERATION, model: gpt-image-2, instruction: A boat{keys}}}\n"
+    hint = spent_before(flow, tmp_path, max_usd=0.00002).hint
+    assert hint is not None and hint.endswith(f"`Limits(max_usd=X)` in a host; or {helps}")

@@ -73,6 +73,7 @@ def run(
     *,
     objects: dict[str, Any] | None = None,
     effects: Any = None,
+    inputs: dict[str, Any] | None = None,
     **limits: Any,
 ) -> Result:
     services = {}
@@ -87,7 +88,7 @@ def run(
         storage=Storage(images=folder / "images"),
         limits=Limits(**{"private_addresses": True, **limits}),
     )
-    return environment.load(written(folder, flow)).run(effects=effects)
+    return environment.load(written(folder, flow)).run(inputs, effects=effects)
 
 
 def errors(folder: Path, flow: str) -> list[tuple[str, str, str | None]]:
@@ -569,3 +570,35 @@ def test_the_simulator_stands_in_for_both_steps(name: str, project: Path) -> Non
     from flowdsl.cli import main
 
     assert main(["run", str(file), "--simulate", "--out", str(project / "out"), "--quiet"]) == 0
+
+
+def test_what_is_wrong_with_a_picture_and_with_another_option_is_told_at_once(
+    project: Path, server: EditsServer
+) -> None:
+    flow = EDIT + '  images: "{{ inputs.photo }}"\n  size: "{{ inputs.size }}"\n'
+    flow = f"inputs: {{photo: {{}}, size: {{type: string}}}}\nflow:\n{flow}"
+    with pytest.raises(RunError) as raised:
+        run(project, flow, server, inputs={"photo": "data:image/png;base64,AAAA", "size": "17x17"})
+    assert raised.value.message.startswith(
+        "the data: address is no picture; and `gpt-image-2` does not accept the size"
+    )
+    assert not server.forms
+
+
+@pytest.mark.parametrize(
+    ("content", "kind"),
+    [(b"a note \xc3\xa9", "a text"), (b"<!DOCTYPE html><p>404", "a page of HTML"), (b'{"error": 1}', "JSON")],
+    ids=["a text", "a page", "an error"],
+)
+def test_a_file_that_is_no_picture_is_told_with_what_it_is(
+    content: bytes, kind: str, project: Path, server: EditsServer
+) -> None:
+    flow = f'inputs: {{photo: {{}}}}\nflow:\n{EDIT}  images: "{{{{ inputs.photo }}}}"\n'
+    for blob, name in (
+        (Blob(content, "text/plain", "notes.txt"), "`notes.txt`"),
+        (Blob(content, "text/plain"), "the blob of the type `text/plain`"),
+    ):
+        with pytest.raises(RunError) as raised:
+            run(project, flow, server, inputs={"photo": blob})
+        assert raised.value.message == f"{name} is no picture, but {kind}"
+        assert raised.value.hint == "pictures to edit are PNG, JPEG or WebP files"

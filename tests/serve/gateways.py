@@ -63,7 +63,7 @@ class Running:
         end = time.monotonic() + 10
         while True:
             for line in map(json.loads, list(self.log)):
-                if line["request"] == request:
+                if line.get("request") == request:
                     return dict(line)
             assert time.monotonic() < end
             time.sleep(0.005)

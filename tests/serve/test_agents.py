@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import errno
 import json
 import os
 import sys
@@ -22,6 +23,7 @@ import flowdsl
 from flowdsl.cli import main
 from flowdsl.cli.tool_flows import tool_flows
 from flowdsl.environment.flow import Flow
+from flowdsl.image import shelf
 from flowdsl.image.formats import media_type
 from flowdsl.journal.journal import Journal
 from flowdsl.serve.tools import Purse, Shared, Tools
@@ -68,6 +70,7 @@ class Bench:
         self.folder = folder
         self.simulator = simulator
         self.journal = journal
+        self.told: list[str] = []
 
     def tools(self, question: str | None = None, flow: str = SKYLINE, **limits: Any) -> Tools:
         """The tools of a server."""
@@ -84,7 +87,7 @@ class Bench:
         def asks(flow: Flow, inputs: Mapping[str, Any]) -> str | None:
             return question
 
-        return Tools({"skyline": environment.load(flow)}, Shared(lambda _: purse, asks))
+        return Tools({"skyline": environment.load(flow)}, Shared(lambda _: purse, asks, tell=self.told.append))
 
     def wait_for_request(self) -> None:
         """Returns when the service is asked."""
@@ -381,3 +384,17 @@ def test_flows_that_cannot_be_tools_are_told(
         Path(name).write_text(SKYLINE, encoding="utf-8")
     assert main(["mcp", *paths, "--simulate"]) == 2
     assert said in capsys.readouterr().err
+
+
+def test_a_manifest_that_takes_no_line_is_told_to_whoever_runs_the_server(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*_: Any, **__: Any) -> Path:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(shelf, "add_to_manifest", refused)
+    assert not bench.call(bench.tools(), {"city": "Faro"}).is_error
+    (run,) = bench.journal.runs.all()
+    (line,) = bench.told
+    assert line.startswith(f"warning: run {run.id}: the manifest in ")
+    assert line.endswith(f"; `flowdsl resume {run.id}` lists what no manifest has, once it can")

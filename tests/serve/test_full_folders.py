@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import tempfile
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any
 import pytest
 from gateways import SMALL, running_gateway
 
-from flowdsl.image import part_file, store
+from flowdsl.image import part_file, shelf, store
 from flowdsl.serve.published import published
 
 READ_ONLY = OSError(errno.EROFS, os.strerror(errno.EROFS))
@@ -71,3 +72,20 @@ def test_an_event_that_says_what_failed_names_no_path(tmp_path: Path, monkeypatc
 )
 def test_a_folder_is_told_by_its_name(text: str, said: str) -> None:
     assert published(text, str, ["/srv/shop/.flowdsl"]) == said
+
+
+def test_a_manifest_that_takes_no_line_is_told_to_whoever_runs_the_gateway(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*_: Any, **__: Any) -> Path:
+        raise READ_ONLY
+
+    with running_gateway(tmp_path) as gateway:
+        with monkeypatch.context() as patched:
+            patched.setattr(shelf, "add_to_manifest", refused)
+            assert gateway.post({"prompt": "A kite", **SMALL}).status_code == 200
+        (run,) = gateway.journal.runs.all()
+        (line,) = gateway.told
+        assert line.startswith(f"warning: run {run.id}: the manifest in ")
+        assert line.endswith(f"; `flowdsl resume {run.id}` lists what no manifest has, once it can")
+        assert [each["warning"] for each in map(json.loads, gateway.log) if "warning" in each] == [line]

@@ -152,3 +152,22 @@ def test_a_picture_too_many_times_refused_leaves_the_client_working(gateway: Run
         with pytest.raises(openai.BadRequestError):
             client.images.edit(image=("a.png", b"no picture", "image/png"), prompt="A kite", model=MODEL)
     assert client.images.edit(image=("a.png", picture(), "image/png"), prompt="A kite", model=MODEL).data
+
+
+def test_a_file_that_is_no_picture_is_named_with_what_is_taken(gateway: Running) -> None:
+    files = [("image", ("notes.txt", b"a note", "text/plain"))]
+    found = httpx.post(f"{gateway.url}/v1/images/edits", files=files, data={"prompt": "A kite", "model": MODEL})
+    error = found.json()["error"]
+    assert (found.status_code, error["param"]) == (400, "image")
+    assert error["message"] == "`notes.txt` is no picture, but a text: pictures to edit are PNG, JPEG or WebP files"
+
+
+def test_an_address_that_holds_no_picture_and_a_wrong_size_are_told_at_once(gateway: Running) -> None:
+    images = [{"image_url": "data:image/png;base64,AAAA"}]
+    found = gateway.post({"prompt": "A kite", "model": MODEL, "size": "17x17", "images": images}, "/v1/images/edits")
+    problems = found.json()["error"]["problems"]
+    assert [(each["param"], each["code"]) for each in problems] == [
+        ("size", "invalid_value"),
+        ("image", "invalid_value"),
+    ]
+    assert problems[1]["message"].startswith("the data: address is no picture: ")

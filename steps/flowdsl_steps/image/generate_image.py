@@ -113,6 +113,7 @@ class GenerateImage(
 
     async def run(self, ctx: StepContext) -> dict[str, Any]:
         """Generates the image, shows it as a response, and returns `imageList` and `object`."""
+        from flowdsl_steps.image.cheaper import with_cheaper
         from flowdsl_steps.image.generate import generate
 
         named = "model" in ctx.given or ctx.service.option("model") is not None
@@ -124,13 +125,14 @@ class GenerateImage(
         )
         name = _stem(ctx.hide(self.filename or "")) or _made_name(request, ctx)
         timeout_ms, retries = ctx.service.option("timeoutMs"), ctx.service.option("maxRetries")
-        found = await generate(
-            request,
-            ctx,
-            TIMEOUT_S if timeout_ms is None else timeout_ms / 1000,
-            MAX_RETRIES if retries is None else max(0, retries),
-            name,
-        )
+        with with_cheaper(request):
+            found = await generate(
+                request,
+                ctx,
+                TIMEOUT_S if timeout_ms is None else timeout_ms / 1000,
+                MAX_RETRIES if retries is None else max(0, retries),
+                name,
+            )
         payload = payload_of(request, found, name, ctx.service)
         if not self.disable_model_response:
             for image in payload["response"]["data"]:

@@ -18,6 +18,8 @@ from flowdsl.step.spec import IDENTIFIER
 
 _HEAD = 32 * 1024
 _LONG_HEAD = 4 * 1024 * 1024
+_SHOWN = 64
+_HTML, _JSON = (b"<!doctype html", b"<html"), (b"{", b"[")
 _LINK = re.compile(r"(?:https?://|data:image/)", re.IGNORECASE)
 _IDENTIFIER = re.compile(IDENTIFIER)
 
@@ -91,7 +93,7 @@ def as_image(item: Any) -> Image:
     if isinstance(item, Image):
         return item
     if isinstance(item, Blob):
-        return _image("", item.content[:_LONG_HEAD], len(item.content), str(item["sha256"]), "the blob")
+        return _image("", item.content[:_LONG_HEAD], len(item.content), str(item["sha256"]), _named(item))
     if isinstance(item, str) and item[:5].lower() == "data:":
         content = decoded(item)
         return _image("", content[:_LONG_HEAD], len(content), "", "the data: address")
@@ -149,11 +151,32 @@ def head_of_image(image: Image) -> bytes:
         return b""
 
 
+def _named(blob: Blob) -> str:
+    """What a blob is called in a message: its file, else its media type."""
+    return show(blob.name) if blob.name else f"the blob of the type {show(blob['contentType'] or '?')}"
+
+
+def _kind(head: bytes) -> str | None:
+    """What bytes are that are no picture, where they say it."""
+    import codecs
+
+    start = head[:_SHOWN].lstrip().lower()
+    try:
+        text = codecs.getincrementaldecoder("utf-8")().decode(head[:_HEAD])  # which may end within a character
+    except UnicodeDecodeError:
+        return None
+    if "\0" in text:
+        return None
+    return "a page of HTML" if start.startswith(_HTML) else "JSON" if start.startswith(_JSON) else "a text"
+
+
 def _image(path: str, head: bytes, size: int, digest: str, name: str) -> Image:
     mime = media_type(head)
     if mime is None:
         other = other_type(head)
-        what = f"a file of the format {other[0]}" if other else "no picture" if size else "empty"
+        kind = _kind(head)
+        none = f"no picture, but {kind}" if kind else "no picture"
+        what = f"a file of the format {other[0]}" if other else none if size else "empty"
         raise ConfigError(
             f"{name} is {what}", code="unsupported-value", hint="pictures to edit are PNG, JPEG or WebP files"
         )

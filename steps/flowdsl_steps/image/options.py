@@ -133,10 +133,12 @@ class ImageOptions(Step):
 
     async def made(self, request: ImageRequest, ctx: StepContext) -> Written:
         """Makes the pictures of a request, with the deadline and the resends of the step."""
+        from flowdsl_steps.image.cheaper import with_cheaper
         from flowdsl_steps.image.generate import generate
 
         timeout_s = option(self, ctx, "timeout_ms") / 1000
-        found = await generate(request, ctx, timeout_s, max(0, option(self, ctx, "max_retries")))
+        with with_cheaper(request):
+            found = await generate(request, ctx, timeout_s, max(0, option(self, ctx, "max_retries")))
         return {"imageList": found.images, "object": found.facts}
 
 
