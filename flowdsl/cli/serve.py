@@ -133,7 +133,7 @@ def _environment(options: Namespace, simulated: bool, settings: Settings | None,
     given: dict[str, Any] = {
         "settings": options.config or PROJECT_FILE,
         "storage": Storage(images=Path(options.out or IMAGES).absolute()),
-        "limits": Limits(files_by_value=False),
+        "limits": Limits(files_by_value=False, standard_input=False),
         "as_of": options.as_of,
         "allow_endpoints": options.allow_endpoint,
     }

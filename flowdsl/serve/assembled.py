@@ -68,10 +68,13 @@ async def serve(parts: Parts, sock: socket.socket, on_ready: Callable[[Server], 
     requests did not end.
 
     Raises:
-        UsageError: the pictures are not in a folder, or whoever asks may name files of this machine.
+        UsageError: the pictures are not in a folder, whoever asks may name files of this machine, or
+            flows may read standard input.
     """
     if parts.environment.limits.files_by_value:
         raise UsageError("clients of a gateway name no files: its environment has Limits(files_by_value=False)")
+    if parts.environment.limits.standard_input:
+        raise UsageError("standard input is the gateway's own: its environment has Limits(standard_input=False)")
     images = parts.environment.storage.images
     if not isinstance(images, str):
         raise UsageError("a gateway serves pictures from a folder: Storage(images=…) of its environment names one")

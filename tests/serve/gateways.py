@@ -94,7 +94,7 @@ def running_gateway(
             services=services,
             overrides={name: {**own.get(name, {}), "limits": "api"} for name in names},
             storage=flowdsl.Storage(images=folder / "pictures", output=folder / "output"),
-            limits=flowdsl.Limits(files_by_value=False),
+            limits=flowdsl.Limits(files_by_value=False, standard_input=False),
             as_of=DAY,
             environ={},
         )
