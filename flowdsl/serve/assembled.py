@@ -87,7 +87,7 @@ async def serve(parts: Parts, sock: socket.socket, on_ready: Callable[[Server], 
         tokens.all()  # what is there now is needed as long as this process lives
     access = Access(tokens, parts.journal)
     async with parts.environment, AsyncExitStack() as stack:
-        gateway = Gateway(parts.environment, parts.routing)
+        gateway = Gateway(parts.environment, parts.routing, own=pictures.own_file)
         flows = FlowAddresses(FlowRuns(parts.flows, gateway, parts.given), access, pictures)
         mcp = _agents(parts, access, pictures)
         agents = mcp or NoAgents(_why_no_agents(parts))

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 from flowdsl.environment import Environment
 from flowdsl.errors import FlowCheckError, LimitExceeded, RunError
 from flowdsl.events import Event, PartialImage
+from flowdsl.image.own_addresses import OwnAddresses, knowing
 from flowdsl.journal.errors import JournalError
 from flowdsl.journal.tags import REQUEST_TAG, TARGET_TAG
 from flowdsl.serve.fields import Asked, shown
@@ -58,15 +59,18 @@ class _Keyed(NamedTuple):
 
 
 class Gateway:
-    """Buys what requests ask for. It belongs to the event loop in which it is used."""
+    """Buys what requests ask for. It belongs to the event loop in which it is used; `own` are the addresses of pictures
+    that it gives out."""
 
     def __init__(
         self,
         environment: Environment,
         routing: Routing,
         clock: Callable[[], float] = time.time,
+        own: OwnAddresses | None = None,
     ) -> None:
         self.routing = routing
+        self._own = own
         self._flows = RequestFlows(environment)
         self._clock = clock
         self._tasks: set[asyncio.Task[Any]] = set()
@@ -124,7 +128,8 @@ class Gateway:
 
     def begin(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
         """Works on something that is finished before the gateway ends."""
-        task = asyncio.create_task(work)
+        with knowing(self._own):
+            task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._ended)
         return task

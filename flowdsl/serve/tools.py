@@ -25,6 +25,7 @@ from flowdsl.environment.flow import Flow
 from flowdsl.errors import RunError, UsageError
 from flowdsl.events import Event, FlowFinished, Progress, StepStarted
 from flowdsl.image.image import Image
+from flowdsl.image.own_addresses import OwnAddresses, knowing
 from flowdsl.nearest import nearest
 
 if TYPE_CHECKING:
@@ -64,13 +65,15 @@ class Purse(NamedTuple):
 class Shared(NamedTuple):
     """What the tools of one server share: what pays for a call by its HTTP request (None: there is none), what is asked
     before, how JSON values are said to whoever called, with the pictures of these SHA-256, what the journal keeps of a
-    run of a flow, so that it can be resumed, and what tells whoever runs the server of calls that were given up."""
+    run of a flow, so that it can be resumed, what tells whoever runs the server of calls that were given up, and the
+    addresses of pictures that the server gives out."""
 
     purse: Callable[[Any], Purse]
     question: Question
     said: Callable[[Any, Any, Container[str]], Any] = lambda request, value, known: value
     given: Callable[[Flow], Mapping[str, Any]] = lambda flow: {}
     tell: Callable[[str], None] = lambda text: None
+    own: OwnAddresses | None = None
 
 
 class Tools:
@@ -174,7 +177,8 @@ class Tools:
         self._is_idle.clear()
         try:
             journal = None if purse.journal is None else purse.journal.giving(self._shared.given(flow))
-            return await flow.arun(inputs, on_event=hear, journal=journal, tags=purse.tags)
+            with knowing(self._shared.own):
+                return await flow.arun(inputs, on_event=hear, journal=journal, tags=purse.tags)
         finally:
             self._running -= 1
             if not self._running:
