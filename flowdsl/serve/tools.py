@@ -21,12 +21,14 @@ from mcp.server.lowlevel import Server
 from mcp.shared.exceptions import MCPError
 
 from flowdsl import __version__
+from flowdsl.checker.inputs import input_values
 from flowdsl.environment.flow import Flow
 from flowdsl.errors import RunError, UsageError
 from flowdsl.events import Event, FlowFinished, Progress, StepStarted
 from flowdsl.image.image import Image
 from flowdsl.image.own_addresses import OwnAddresses, knowing
 from flowdsl.nearest import nearest
+from flowdsl.serve.json_hints import in_arguments
 
 if TYPE_CHECKING:
     from mcp.server.context import ServerRequestContext
@@ -116,6 +118,7 @@ class Tools:
             raise MCPError(code=types.INVALID_PARAMS, message=f"there is no tool `{params.name}`; {hint}")
         inputs = dict(params.arguments or {})
         try:
+            input_values(flow.document.inputs, inputs, in_arguments)  # before anybody is asked, in words of JSON
             question = self._shared.question(flow, inputs)
             if question is not None:
                 answer = await self._answered(ctx, params, question)
