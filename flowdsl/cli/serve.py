@@ -55,14 +55,19 @@ def main(arguments: Sequence[str]) -> int:
     if not 1 <= options.workers <= _MOST_WORKERS:
         raise UsageError(f"--workers takes a number from 1 to {_MOST_WORKERS}, such as the number of processors")
     check_written_over(options.log_json, "log")
-    from flowdsl.settings.mistakes import Mistakes
+    from flowdsl.settings.mistakes import Mistaken, Mistakes
     from flowdsl.settings.serving import serving
 
     settings, mistakes = _settings(options.config), Mistakes()
     said = serving(settings, mistakes)
     simulated = options.simulate or not said.is_configured
     with ExitStack() as stack:
-        environment = _environment(options, simulated, settings, stack)
+        try:
+            environment = _environment(options, simulated, settings, stack)
+        except Mistaken as mistaken:
+            mistakes.add(mistaken)
+            mistakes.check()
+            raise
         if options.check:
             return _check(environment, said, settings, mistakes)
         return _serve(options, environment, said, settings, stack, mistakes, simulated=simulated)
