@@ -19,7 +19,7 @@ from flowdsl.errors import UsageError
 from flowdsl.events import PartialImage
 from flowdsl.journal.errors import JournalError
 from flowdsl.serve.access import Access
-from flowdsl.serve.addresses import Addresses
+from flowdsl.serve.addresses import Addresses, Handler
 from flowdsl.serve.bodies import edit, generation, held_of
 from flowdsl.serve.fields import Asked
 from flowdsl.serve.flow_addresses import FlowAddresses
@@ -102,7 +102,12 @@ class Application:
         async def unkept(request: Request, error: JournalError) -> Response:
             return await hidden(request, of_run(error))
 
-        handlers = {**HANDLERS, Refusal: hidden, UsageError: unreadable, JournalError: unkept}
+        handlers: dict[type[Exception], Handler] = {
+            **HANDLERS,
+            Refusal: hidden,
+            UsageError: unreadable,
+            JournalError: unkept,
+        }
         inside = ServerErrorMiddleware(Addresses(routes, handlers), bug)
         self.asgi = Outside(inside, access.tokens, self._metrics, self.reading, tell, log)
 

@@ -82,7 +82,9 @@ def choice(settings: Settings | None, name: str, choices: Iterable[str]) -> str 
         UsageError: it is another.
     """
     value: Any = None if settings is None else settings[1].get(name)
-    if settings is None or value is None or value in choices:
+    if settings is None or value is None:
+        return None
+    if isinstance(value, str) and value in choices:
         return value
     from flowdsl.nearest import nearest
 
