@@ -72,7 +72,7 @@ def _serve(options: Namespace, stack: ExitStack) -> int:
     host: dict[str, Any] = {"env": variables(source, ()), "kv": stored_values(source, ())}
     given: dict[str, Any] = {
         "storage": Storage(images=Path(options.out or IMAGES).absolute(), output=options.out or "flowdsl-output"),
-        "limits": Limits(max_usd=options.max_usd, max_requests=options.max_requests),
+        "limits": Limits(max_usd=options.max_usd, max_requests=options.max_requests, standard_input=False),
         "as_of": options.as_of,
         "allow_endpoints": options.allow_endpoint,
     }

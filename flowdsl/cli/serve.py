@@ -57,14 +57,19 @@ def main(arguments: Sequence[str]) -> int:
         raise UsageError(f"--workers takes a number from 1 to {_MOST_WORKERS}, such as the number of processors")
     if options.log_json != _STDERR:
         check_written_over(options.log_json, "log")
-    from flowdsl.settings.mistakes import Mistakes
+    from flowdsl.settings.mistakes import Mistaken, Mistakes
     from flowdsl.settings.serving import serving
 
     settings, mistakes = _settings(options.config), Mistakes()
     said = serving(settings, mistakes)
     simulated = options.simulate or not said.is_configured
     with ExitStack() as stack:
-        environment = _environment(options, simulated, settings, stack)
+        try:
+            environment = _environment(options, simulated, settings, stack)
+        except Mistaken as mistaken:
+            mistakes.add(mistaken)
+            mistakes.check()
+            raise
         if options.check:
             return _check(environment, said, settings, mistakes)
         return _serve(options, environment, said, settings, stack, mistakes, simulated=simulated)
@@ -138,7 +143,7 @@ def _environment(options: Namespace, simulated: bool, settings: Settings | None,
     given: dict[str, Any] = {
         "settings": options.config or PROJECT_FILE,
         "storage": Storage(images=Path(options.out or IMAGES).absolute()),
-        "limits": Limits(files_by_value=False),
+        "limits": Limits(files_by_value=False, standard_input=False),
         "as_of": options.as_of,
         "allow_endpoints": options.allow_endpoint,
     }

@@ -17,8 +17,9 @@ from starlette.types import ASGIApp
 from flowdsl import __version__
 from flowdsl.errors import UsageError
 from flowdsl.events import PartialImage
+from flowdsl.journal.errors import JournalError
 from flowdsl.serve.access import Access
-from flowdsl.serve.addresses import Addresses
+from flowdsl.serve.addresses import Addresses, Handler
 from flowdsl.serve.bodies import edit, generation, held_of
 from flowdsl.serve.fields import Asked
 from flowdsl.serve.flow_addresses import FlowAddresses
@@ -30,7 +31,7 @@ from flowdsl.serve.openapi_page import WELCOME, page
 from flowdsl.serve.outside import HANDLERS, Log, Outside, bug, closed, refused, response_of
 from flowdsl.serve.pictures import Pictures
 from flowdsl.serve.reading import Reading
-from flowdsl.serve.refusal import Refusal, stopping
+from flowdsl.serve.refusal import Refusal, of_run, stopping
 from flowdsl.serve.responses import completed_events, error_event, images_body, partial_event, whole
 
 if TYPE_CHECKING:
@@ -38,7 +39,13 @@ if TYPE_CHECKING:
 
 _SENT_WHOLE = 512 * 1024
 _PAGE = {"content-security-policy": "default-src 'none'; style-src 'unsafe-inline'"}
-_PLACES = {"docs": "/docs", "openapi": "/openapi.json", "models": "/v1/models", "health": "/healthz"}
+_PLACES = {
+    "docs": "/docs",
+    "openapi": "/openapi.json",
+    "models": "/v1/models",
+    "flows": "/flows",
+    "health": "/healthz",
+}
 
 
 class Application:
@@ -92,7 +99,15 @@ class Application:
             refusal.message = pictures.published(refusal.message, "")
             return await refused(request, refusal)
 
-        handlers = {**HANDLERS, Refusal: hidden, UsageError: unreadable}
+        async def unkept(request: Request, error: JournalError) -> Response:
+            return await hidden(request, of_run(error))
+
+        handlers: dict[type[Exception], Handler] = {
+            **HANDLERS,
+            Refusal: hidden,
+            UsageError: unreadable,
+            JournalError: unkept,
+        }
         inside = ServerErrorMiddleware(Addresses(routes, handlers), bug)
         self.asgi = Outside(inside, access.tokens, self._metrics, self.reading, tell, log)
 

@@ -69,10 +69,13 @@ async def serve(parts: Parts, sock: socket.socket, on_ready: Callable[[Server], 
     requests did not end.
 
     Raises:
-        UsageError: the pictures are not in a folder, or whoever asks may name files of this machine.
+        UsageError: the pictures are not in a folder, whoever asks may name files of this machine, or
+            flows may read standard input.
     """
     if parts.environment.limits.files_by_value:
         raise UsageError("clients of a gateway name no files: its environment has Limits(files_by_value=False)")
+    if parts.environment.limits.standard_input:
+        raise UsageError("standard input is the gateway's own: its environment has Limits(standard_input=False)")
     images = parts.environment.storage.images
     if not isinstance(images, str):
         raise UsageError("a gateway serves pictures from a folder: Storage(images=…) of its environment names one")
@@ -85,7 +88,8 @@ async def serve(parts: Parts, sock: socket.socket, on_ready: Callable[[Server], 
         tokens.all()  # what is there now is needed as long as this process lives
     access = Access(tokens, parts.journal)
     async with parts.environment, AsyncExitStack() as stack:
-        gateway = Gateway(parts.environment, parts.routing, tell=in_both(parts.tell, parts.log))
+        tell = in_both(parts.tell, parts.log)
+        gateway = Gateway(parts.environment, parts.routing, tell=tell, own=pictures.own_file)
         flows = FlowAddresses(FlowRuns(parts.flows, gateway, parts.given), access, pictures)
         mcp = _agents(parts, access, pictures)
         agents = mcp or NoAgents(_why_no_agents(parts))

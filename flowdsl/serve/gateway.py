@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 from flowdsl.environment import Environment
 from flowdsl.errors import FlowCheckError, RunError
 from flowdsl.events import Event, PartialImage
+from flowdsl.image.own_addresses import OwnAddresses, knowing
 from flowdsl.journal.errors import JournalError
 from flowdsl.journal.tags import REQUEST_TAG, TARGET_TAG
 from flowdsl.serve.fields import Asked, shown
@@ -59,7 +60,8 @@ class _Keyed(NamedTuple):
 
 
 class Gateway:
-    """Buys what requests ask for. It belongs to the event loop in which it is used."""
+    """Buys what requests ask for. It belongs to the event loop in which it is used; `own` are the addresses of pictures
+    that it gives out."""
 
     def __init__(
         self,
@@ -67,10 +69,12 @@ class Gateway:
         routing: Routing,
         clock: Callable[[], float] = time.time,
         tell: Callable[[str], None] = lambda text: None,
+        own: OwnAddresses | None = None,
     ) -> None:
         self.routing = routing
         self.tell = tell
         """Tells whoever runs the gateway."""
+        self._own = own
         self._flows = RequestFlows(environment)
         self._clock = clock
         self._tasks: set[asyncio.Task[Any]] = set()
@@ -128,7 +132,8 @@ class Gateway:
 
     def begin(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
         """Works on something that is finished before the gateway ends."""
-        task = asyncio.create_task(work)
+        with knowing(self._own):
+            task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._ended)
         return task

@@ -34,7 +34,7 @@ class McpAddress:
     ) -> None:
         self._access = access
         self._pictures = pictures
-        self._tools = Tools(flows, Shared(self._purse, question, self._said, given, tell))
+        self._tools = Tools(flows, Shared(self._purse, question, self._said, given, tell, pictures.own_file))
         self._manager = StreamableHTTPSessionManager(self._tools.server, max_request_body_size=LONGEST_JSON)
         self._stopping = asyncio.Event()
 

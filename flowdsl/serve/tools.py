@@ -21,11 +21,14 @@ from mcp.server.lowlevel import Server
 from mcp.shared.exceptions import MCPError
 
 from flowdsl import __version__
+from flowdsl.checker.inputs import input_values
 from flowdsl.environment.flow import Flow
 from flowdsl.errors import RunError, UsageError
 from flowdsl.events import Event, FlowFinished, Progress, StepStarted
 from flowdsl.image.image import Image
+from flowdsl.image.own_addresses import OwnAddresses, knowing
 from flowdsl.nearest import nearest
+from flowdsl.serve.json_hints import in_arguments
 from flowdsl.serve.warned import warn
 
 if TYPE_CHECKING:
@@ -65,13 +68,15 @@ class Purse(NamedTuple):
 class Shared(NamedTuple):
     """What the tools of one server share: what pays for a call by its HTTP request (None: there is none), what is asked
     before, how JSON values are said to whoever called, with the pictures of these SHA-256, what the journal keeps of a
-    run of a flow, so that it can be resumed, and what tells whoever runs the server of calls that were given up."""
+    run of a flow, so that it can be resumed, what tells whoever runs the server of calls that were given up, and the
+    addresses of pictures that the server gives out."""
 
     purse: Callable[[Any], Purse]
     question: Question
     said: Callable[[Any, Any, Container[str]], Any] = lambda request, value, known: value
     given: Callable[[Flow], Mapping[str, Any]] = lambda flow: {}
     tell: Callable[[str], None] = lambda text: None
+    own: OwnAddresses | None = None
 
 
 class Tools:
@@ -114,6 +119,7 @@ class Tools:
             raise MCPError(code=types.INVALID_PARAMS, message=f"there is no tool `{params.name}`; {hint}")
         inputs = dict(params.arguments or {})
         try:
+            input_values(flow.document.inputs, inputs, in_arguments)  # before anybody is asked, in words of JSON
             question = self._shared.question(flow, inputs)
             if question is not None:
                 answer = await self._answered(ctx, params, question)
@@ -175,7 +181,8 @@ class Tools:
         self._running += 1
         self._is_idle.clear()
         try:
-            result = await flow.arun(inputs, on_event=hear, journal=journal, tags=purse.tags)
+            with knowing(self._shared.own):
+                result = await flow.arun(inputs, on_event=hear, journal=journal, tags=purse.tags)
             await warn(result, journal, self._shared.tell)
             return result
         except RunError as error:

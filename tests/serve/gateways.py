@@ -94,7 +94,7 @@ def running_gateway(
             services=services,
             overrides={name: {**own.get(name, {}), "limits": "api"} for name in names},
             storage=flowdsl.Storage(images=folder / "pictures", output=folder / "output"),
-            limits=flowdsl.Limits(files_by_value=False),
+            limits=flowdsl.Limits(files_by_value=False, standard_input=False),
             as_of=DAY,
             environ={},
         )
@@ -103,7 +103,12 @@ def running_gateway(
         log: list[str] = []
         flows = served(environment, said)
         told: list[str] = []
-        own: dict[str, Any] = {"log": log.append, "tell": told.append, "question": lambda *run: question}
+        own: dict[str, Any] = {
+            "public_url": said.public_url,
+            "log": log.append,
+            "tell": told.append,
+            "question": lambda *run: question,
+        }
         parts = Parts(environment, found, journal, folder / "state", PATHS, flows, tokens=said.tokens, **own)
         ready, servers = threading.Event(), list[Server]()
 

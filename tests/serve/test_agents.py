@@ -7,6 +7,7 @@ import base64
 import errno
 import json
 import os
+import re
 import sys
 import time
 from collections.abc import Iterator, Mapping
@@ -169,6 +170,39 @@ def test_arguments_that_do_not_fit_are_a_failure_that_says_what_would(
 ) -> None:
     result = bench.call(bench.tools(), arguments)
     assert result.is_error and said in text_of(result) and bench.simulator.request_count == 0
+
+
+KINDS = "  large: {type: boolean, default: false}\n  tags: {type: array, items: {type: boolean}, default: []}\n"
+MORE = "  more: {type: object, default: {}}\n  same: {anyOf: [{type: 'null'}, {const: 1}], default: null}\n"
+
+
+@pytest.mark.parametrize(
+    "arguments, said, mended",
+    [
+        ({}, 'give it, for example `{"city": …}`', {"city": "Faro"}),
+        ({"city": "Faro", "large": "yes"}, "give `true`, without quotes", {"city": "Faro", "large": True}),
+        ({"city": "Faro", "large": "true"}, "give `true`, without quotes", {"city": "Faro", "large": True}),
+        (
+            {"city": "Faro", "tags": "[]"},
+            "give an array of JSON, and no text that holds one",
+            {"city": "Faro", "tags": []},
+        ),
+        ({"city": "Faro", "more": "{}"}, "give an object of JSON", {"city": "Faro", "more": {}}),
+        ({"city": "Faro", "tags": [None]}, "`tags`[0] does not fit its schema: null must be true or false", None),
+        ({"city": "Faro", "same": True}, "true is not valid under any of the given schemas", None),
+        ({"city": "Faro", "same": {"a": None}}, "a map of 1 key is not valid", None),
+    ],
+)
+def test_an_agent_is_told_to_write_json_and_not_python(
+    bench: Bench, arguments: dict[str, Any], said: str, mended: dict[str, Any] | None
+) -> None:
+    flow = SKYLINE.replace("flow:\n", f"{KINDS}{MORE}flow:\n", 1)
+    tools = bench.tools(flow=flow, question="this costs much")
+    result = bench.call(tools, arguments)
+    assert result.is_error and said in text_of(result)
+    assert not re.search(r"True|False|None|dict|'", text_of(result))
+    if mended is not None:
+        assert "this costs much" in text_of(bench.call(tools, mended, mode="legacy"))  # it fits
 
 
 def test_a_limit_of_money_is_a_clear_failure(bench: Bench) -> None:

@@ -279,7 +279,7 @@ def test_who_comes_without_an_address_is_told_where_to_look_and_needs_no_token(t
     Tokens(tmp_path / "state").create("shop")
     with running_gateway(tmp_path) as gateway:
         said = httpx.get(f"{gateway.url}/")
-        assert said.status_code == 200 and said.json()["docs"] == "/docs"
+        assert said.status_code == 200 and (said.json()["docs"], said.json()["flows"]) == ("/docs", "/flows")
         assert [httpx.get(f"{gateway.url}{said.json()[name]}").status_code for name in ("docs", "openapi")] == [200] * 2
         page = httpx.get(f"{gateway.url}/", headers={"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"})
         assert page.headers["content-type"].startswith("text/html") and '<a href="/docs">' in page.text
