@@ -9,6 +9,7 @@ from time import perf_counter
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from flowdsl.document.dialects import message_of
 from flowdsl.engine.budget import BothBudgets, RunBudget
 from flowdsl.engine.state import new_run_id
 from flowdsl.errors import ConfigError, RunError, UsageError
@@ -124,7 +125,8 @@ async def batch(
     tags: Mapping[str, str] | None = None,
     stop: Stop | None = None,
 ) -> AsyncGenerator[Outcome, None]:
-    """Runs a flow over records, each the inputs of a run; gives their outcomes as they end.
+    """Runs a flow over records, each the inputs of a run, or the message of a document that works on messages; gives
+    their outcomes as they end.
 
     Records are taken when there is room for them, so they may be more than memory holds; a pair is the number of a
     record and the record. With a `journal`, `batch_id` names the batch: given again, records that were begun go on
@@ -200,6 +202,7 @@ class _Work:
         self._sharing: Sharing | None = None
         self._failure: BaseException | None = None
         self._no_more = asyncio.Event()
+        self._message = message_of(flow.document.source)
         if journal is not None:
             self._begun, self._held = journal.batches.begun(id), journal.batches.blocked(id)
             self._sharing = journal.shared(batch=id)
@@ -261,7 +264,7 @@ class _Work:
         )
         try:
             result = await self._flow.arun(
-                inputs,
+                inputs if self._message is None else {self._message: inputs},
                 on_event=self._on_event,
                 effects=self._effects,
                 journal=kept,
