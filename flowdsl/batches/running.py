@@ -142,6 +142,10 @@ async def batch(
         raise UsageError(f"concurrency takes a number from 1 on, not {concurrency}")
     if journal is None and (max_requests is not None or max_usd is not None):
         raise UsageError("max_requests and max_usd of a batch need a journal; `limits` are for each record")
+    if journal is not None and not isinstance(journal, Journal):
+        raise UsageError(
+            f"a batch takes a flowdsl.Journal, and not {type(journal).__name__}: it asks for its records too"
+        )
     id, most = batch_id or new_run_id(), (max_requests, max_usd)
     is_taken = journal is None or journal.is_holding(id)
     if journal is not None and not is_taken:
