@@ -7,12 +7,12 @@ from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
-from budget_conformance import BudgetConformance, SharedBudgetConformance, reserve, takes
-
 from flowdsl import Budget
 from flowdsl.engine.budget import BothBudgets, RunBudget
 from flowdsl.journal.database import Database
 from flowdsl.journal.day_budget import DayBudget, Most
+from flowdsl.testing.conformance import BudgetConformance, SharedBudgetConformance
+from flowdsl.testing.conformance.budgets import reserve, takes
 
 SPENDER = """
 import asyncio, pathlib, time

@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from budget_conformance import reserve
 
 from flowdsl.errors import LimitExceeded
 from flowdsl.journal.database import Database
 from flowdsl.journal.day_budget import DayBudget, Most
 from flowdsl.journal.pace import Pace
 from flowdsl.journal.sharing import Sharing
+from flowdsl.testing.conformance.budgets import reserve
 
 HOLDER = """
 import select, sqlite3, sys
