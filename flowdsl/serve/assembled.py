@@ -23,6 +23,7 @@ from flowdsl.serve.app import Application
 from flowdsl.serve.flow_addresses import FlowAddresses
 from flowdsl.serve.flow_runs import FlowRuns, Given
 from flowdsl.serve.gateway import Gateway
+from flowdsl.serve.metrics import Metrics
 from flowdsl.serve.outside import Log
 from flowdsl.serve.pictures import Pictures
 from flowdsl.serve.refusal import Refusal
@@ -85,10 +86,13 @@ async def serve(parts: Parts, sock: socket.socket, on_ready: Callable[[Server], 
     access = Access(tokens, parts.journal)
     async with parts.environment, AsyncExitStack() as stack:
         gateway = Gateway(parts.environment, parts.routing)
-        flows = FlowAddresses(FlowRuns(parts.flows, gateway, parts.given), access, pictures)
-        mcp = _agents(parts, access, pictures)
+        metrics = Metrics()
+        flows = FlowAddresses(FlowRuns(parts.flows, gateway, parts.given), access, pictures, metrics)
+        mcp = _agents(parts, access, pictures, metrics)
         agents = mcp or NoAgents(_why_no_agents(parts))
-        application = Application(gateway, pictures, access, flows, parts.paths, agents, tell=parts.tell, log=parts.log)
+        application = Application(
+            gateway, pictures, access, flows, parts.paths, agents, metrics, tell=parts.tell, log=parts.log
+        )
         server = Server(application, gateway, sock, on_ready, proxy_headers=parts.proxy_headers)
         if parts.parent is not None:
             asyncio.get_running_loop().add_reader(parts.parent, server.stop)
@@ -121,10 +125,10 @@ def _why_no_agents(parts: Parts) -> str:
     return "the gateway needs the package mcp: pip install 'flowdsl[mcp]'"
 
 
-def _agents(parts: Parts, access: Access, pictures: Pictures) -> McpAddress | None:
+def _agents(parts: Parts, access: Access, pictures: Pictures, metrics: Metrics) -> McpAddress | None:
     """What responds to agents, where flows are served and the extra is there. Its sessions are of one process."""
     if not parts.flows or parts.is_worker or find_spec("mcp") is None:
         return None
     from flowdsl.serve.mcp_address import McpAddress
 
-    return McpAddress(parts.flows, access, pictures, parts.question, parts.given, parts.tell)
+    return McpAddress(parts.flows, access, pictures, parts.question, parts.given, parts.tell, metrics)

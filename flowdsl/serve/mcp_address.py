@@ -15,6 +15,7 @@ from flowdsl.environment.flow import Flow
 from flowdsl.serve.access import Access
 from flowdsl.serve.bodies import LONGEST_JSON, whole_body
 from flowdsl.serve.flow_runs import Given
+from flowdsl.serve.metrics import Metrics
 from flowdsl.serve.pictures import Pictures
 from flowdsl.serve.refusal import stopping
 from flowdsl.serve.tools import Purse, Question, Shared, Tools
@@ -31,9 +32,11 @@ class McpAddress:
         question: Question,
         given: Given,
         tell: Callable[[str], None],
+        metrics: Metrics,
     ) -> None:
         self._access = access
         self._pictures = pictures
+        self._metrics = metrics
         self._tools = Tools(flows, Shared(self._purse, question, self._said, given, tell))
         self._manager = StreamableHTTPSessionManager(self._tools.server, max_request_body_size=LONGEST_JSON)
         self._stopping = asyncio.Event()
@@ -50,8 +53,6 @@ class McpAddress:
         token = self._access.token(request)
         if request.method == "POST":
             await self._access.count(token)
-        if token is not None:
-            scope["state"]["token"] = token.name
         if request.method == "POST":  # the manager would wait for a body however long it takes
             receive = _after(await whole_body(Request(scope, receive), LONGEST_JSON), receive)
         await self._manager.asgi_app(scope, receive, send)
@@ -81,7 +82,8 @@ class McpAddress:
     def _purse(self, request: Any) -> Purse:
         token = self._access.token(request)
         tags = {"agent": "mcp", **({} if token is None else {"token": token.name})}
-        return Purse(self._access.journal(token), tags, None if token is None else token.models)
+        bought = self._metrics.and_in(request.scope["state"])
+        return Purse(self._access.journal(token), tags, None if token is None else token.models, bought)
 
     def _said(self, request: Any, value: Any, known: Container[str]) -> Any:
         return self._pictures.published(value, str(request.base_url), known)

@@ -1,20 +1,24 @@
-"""Counts for Prometheus: requests and how long they took, pictures and what they cost. They are of one process."""
+"""Counts for Prometheus: requests and how long they took, what was bought and what it cost. They are of one process."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator
+from typing import Any
+
+from flowdsl.events import Event, RequestFinished, RequestStarted
 
 _BOUNDS_S = (0.01, 0.1, 1.0, 5.0, 15.0, 30.0, 60.0, 180.0)
 """Pictures take seconds to minutes."""
 TYPE = "text/plain; version=0.0.4; charset=utf-8"
+Bought = Callable[[str, int, float | None], object]
+"""Is told what was bought: the model, how many pictures, and what they cost in USD."""
 
 
 class Metrics:
-    """What is counted. `in_flight` says what is worked on now."""
+    """What is counted."""
 
-    def __init__(self, in_flight: Callable[[], int]) -> None:
-        self._in_flight = in_flight
+    def __init__(self) -> None:
         self._requests: dict[tuple[str, int], int] = defaultdict(int)
         self._times: dict[str, list[int]] = defaultdict(lambda: [0] * (len(_BOUNDS_S) + 1))
         self._seconds: dict[str, float] = defaultdict(float)
@@ -28,16 +32,27 @@ class Metrics:
         bucket = next((at for at, bound in enumerate(_BOUNDS_S) if elapsed_s <= bound), len(_BOUNDS_S))
         self._times[path][bucket] += 1
 
-    def made(self, model: str, images: int, usd: float | None) -> None:
-        """A request has got its pictures; what nobody knows the price of is counted without one."""
+    def bought(self, model: str, images: int, usd: float | None) -> None:
+        """A service has made pictures; what nobody knows the price of is counted without one."""
         self._images[model] += images
         self._usd[model] += usd or 0.0
 
-    def text(self) -> str:
-        """The counts as Prometheus reads them."""
-        return "".join(f"{line}\n" for line in self._lines())
+    def and_in(self, state: dict[str, Any]) -> Bought:
+        """What is told of the purchases of one request: they are counted, and added up in its `state` for the log."""
 
-    def _lines(self) -> Iterator[str]:
+        def bought(model: str, images: int, usd: float | None) -> None:
+            self.bought(model, images, usd)
+            state["images"] = state.get("images", 0) + images
+            before = state.get("cost_usd", 0.0)
+            state["cost_usd"] = None if usd is None or before is None else before + usd
+
+        return bought
+
+    def text(self, in_flight: int) -> str:
+        """The counts as Prometheus reads them, with how much is worked on now."""
+        return "".join(f"{line}\n" for line in self._lines(in_flight))
+
+    def _lines(self, in_flight: int) -> Iterator[str]:
         yield from _head("requests_total", "counter", "Requests by address and status.")
         for (path, status), count in sorted(self._requests.items()):
             yield f'flowdsl_gateway_requests_total{{path="{_quoted(path)}",status="{status}"}} {count}'
@@ -49,14 +64,27 @@ class Metrics:
                 yield f'flowdsl_gateway_request_seconds_bucket{{path="{label}",le="{bound}"}} {sum_so_far}'
             yield f'flowdsl_gateway_request_seconds_sum{{path="{label}"}} {self._seconds[path]:.6f}'
             yield f'flowdsl_gateway_request_seconds_count{{path="{label}"}} {sum_so_far}'
-        yield from _head("images_total", "counter", "Pictures that were delivered, by model.")
+        yield from _head("images_total", "counter", "Pictures that were bought, by model.")
         for model, count in sorted(self._images.items()):
             yield f'flowdsl_gateway_images_total{{model="{_quoted(model)}"}} {count}'
         yield from _head("cost_usd_total", "counter", "What they cost in USD, as far as it is known.")
         for model, usd in sorted(self._usd.items()):
             yield f'flowdsl_gateway_cost_usd_total{{model="{_quoted(model)}"}} {usd:.6f}'
         yield from _head("in_flight", "gauge", "Requests and runs that are worked on.")
-        yield f"flowdsl_gateway_in_flight {self._in_flight()}"
+        yield f"flowdsl_gateway_in_flight {in_flight}"
+
+
+def purchases(bought: Bought) -> Callable[[Event], None]:
+    """What hears the events of a run, and tells what it buys: what one before it has bought is in no event."""
+    models: dict[int, str] = {}
+
+    def hear(event: Event) -> None:
+        if isinstance(event, RequestStarted):
+            models[event.request] = event.model or event.vendor
+        elif isinstance(event, RequestFinished) and event.outcome == "done":
+            bought(models[event.request], len(event.images), event.cost_usd)
+
+    return hear
 
 
 def _head(name: str, kind: str, said: str) -> Iterator[str]:

@@ -26,6 +26,7 @@ from flowdsl.errors import RunError, UsageError
 from flowdsl.events import Event, FlowFinished, Progress, StepStarted
 from flowdsl.image.image import Image
 from flowdsl.nearest import nearest
+from flowdsl.serve.metrics import Bought, purchases
 
 if TYPE_CHECKING:
     from mcp.server.context import ServerRequestContext
@@ -50,11 +51,13 @@ Question = Callable[[Flow, Mapping[str, Any]], "str | None"]
 
 
 class Purse(NamedTuple):
-    """What pays for a call: the journal of its run, the tags of that, and the flows that it may run (None: all)."""
+    """What pays for a call: the journal of its run, the tags of that, the flows that it may run (None: all), and what is
+    told of pictures that are bought."""
 
     journal: Journal | None
     tags: Mapping[str, str]
     flows: tuple[str, ...] | None = None
+    bought: Bought = lambda model, images, usd: None
 
     def may_run(self, id: str) -> bool:
         """Whether it may run a flow."""
@@ -109,7 +112,7 @@ class Tools:
         if flow is None:
             names = [id for id in self._flows if purse.may_run(id)]
             near = nearest(params.name, names)
-            hint = f"did you mean `{near}`?" if near else f"there are {', '.join(names)}"
+            hint = f"did you mean `{near}`?" if near else f"there are {', '.join(names) or 'none that you may use'}"
             raise MCPError(code=types.INVALID_PARAMS, message=f"there is no tool `{params.name}`; {hint}")
         inputs = dict(params.arguments or {})
         try:
@@ -154,7 +157,10 @@ class Tools:
         """Runs a flow, and tells of its progress while it goes on."""
         told: asyncio.Queue[str | None] = asyncio.Queue()
 
+        count = purchases(purse.bought)
+
         def hear(event: Event) -> None:
+            count(event)
             if isinstance(event, StepStarted):
                 told.put_nowait(event.label or event.step)
             elif isinstance(event, Progress):
