@@ -51,8 +51,8 @@ Question = Callable[[Flow, Mapping[str, Any]], "str | None"]
 
 
 class Purse(NamedTuple):
-    """What pays for a call: the journal of its run, the tags of that, the flows that it may run (None: all), and what is
-    told of pictures that are bought."""
+    """What pays for a call: the journal of its run, the tags of that, the flows that it may run (None: all), and what
+    is told of pictures that are bought."""
 
     journal: Journal | None
     tags: Mapping[str, str]
@@ -136,6 +136,9 @@ class Tools:
         self, ctx: ServerRequestContext[Any], params: types.CallToolRequestParams, question: str
     ) -> bool | types.InputRequiredResult:
         """Whether somebody agrees; or the question, which the client answers by calling again."""
+        able = ctx.session.client_capabilities
+        if able is not None and able.elicitation is None:  # else it would fail there, with an error of its own
+            raise UsageError(f"nothing was run: {question}, and this client cannot ask anybody (it has no elicitation)")
         message = f"{question[:1].upper()}{question[1:]}. Go on?"
         if ctx.protocol_version < ASKS_BY_RESULT:
             try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -61,6 +62,10 @@ def test_an_agent_runs_a_flow_with_its_token(tmp_path: Path, mode: Any) -> None:
         assert httpx.get(result.structured_content["pictures"][0]["url"]).status_code == 200
         assert str(tmp_path) not in str(result)
         assert gateway.journal.runs.all()[0].tags == {"agent": "mcp", "token": "agent"}
+        counts = httpx.get(f"{gateway.url}/metrics", headers={"Authorization": f"Bearer {token}"}).text
+        assert 'images_total{model="gpt-image-2"} 1\n' in counts and 'cost_usd_total{model="gpt-image-2"} 0.0' in counts
+        (line,) = [each for each in map(json.loads, gateway.log) if "cost_usd" in each]
+        assert (line["path"], line["token"], line["images"]) == ("/mcp", "agent", 1) and line["cost_usd"] > 0
         refused = httpx.post(f"{gateway.url}/mcp", json={}, headers={"Authorization": "Bearer sk-wrong"})
         assert (refused.status_code, refused.json()["error"]["code"]) == (401, "invalid_api_key")
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -11,7 +10,6 @@ from typing import Any
 import httpx
 import pytest
 from gateways import SMALL, Running, running_gateway
-from mcp import Client
 
 from flowdsl.serve.tokens import Tokens
 
@@ -87,16 +85,3 @@ def test_what_one_request_buys_is_counted(tmp_path: Path, stream: bool) -> None:
         assert counted(gateway) == paid(gateway) and paid(gateway)[0] == 2
         line = gateway.line_of(found.headers["x-request-id"])
     assert (line["images"], line["cost_usd"]) == (2, pytest.approx(paid(gateway)[1]))
-
-
-@pytest.mark.long
-def test_what_agents_buy_is_counted(tmp_path: Path) -> None:
-    (tmp_path / "skyline.flow.yaml").write_text(SKYLINE, encoding="utf-8")
-
-    async def called(url: str) -> None:
-        async with Client(f"{url}/mcp") as agent:
-            assert not (await agent.call_tool("skyline", {"city": "Lisbon"})).is_error
-
-    with running_gateway(tmp_path, SETTINGS) as gateway:
-        asyncio.run(called(gateway.url))
-        assert counted(gateway) == paid(gateway) and paid(gateway)[0] == 1
