@@ -189,7 +189,7 @@ class Application:
 
     async def _counts(self, request: Request) -> Response:
         self._access.token(request)
-        return Response(self._metrics.text(self._gateway.in_flight), media_type=TYPE)
+        return Response(self._metrics.text(), media_type=TYPE)
 
     async def _openapi(self, request: Request) -> Response:
         return JSONResponse(self._described())

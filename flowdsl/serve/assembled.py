@@ -23,12 +23,13 @@ from flowdsl.serve.app import Application
 from flowdsl.serve.flow_addresses import FlowAddresses
 from flowdsl.serve.flow_runs import FlowRuns, Given
 from flowdsl.serve.gateway import Gateway
-from flowdsl.serve.metrics import Metrics
+from flowdsl.serve.metrics import Metrics, counting
 from flowdsl.serve.outside import Log
 from flowdsl.serve.pictures import Pictures
 from flowdsl.serve.refusal import Refusal
 from flowdsl.serve.routes import Routing
 from flowdsl.serve.server import Server
+from flowdsl.serve.shared_counts import SharedCounts
 from flowdsl.serve.tokens import Tokens
 from flowdsl.settings.said_tokens import SaidToken
 
@@ -39,9 +40,9 @@ if TYPE_CHECKING:
 
 class Parts(NamedTuple):
     """What a gateway is made of. `paths` are those of the application, `state` is the folder that its processes
-    share, `parent` a descriptor at whose end the gateway ends as well, `question`
-    what is asked before an agent runs a flow, `given` what the journal keeps of a run of a flow, `tokens` what settings
-    say of tokens."""
+    share, `parent` a descriptor at whose end the gateway ends as well, `counts` where several processes count,
+    `question` what is asked before an agent runs a flow, `given` what the journal keeps of a run of a flow, `tokens`
+    what settings say of tokens."""
 
     environment: Environment
     routing: Routing
@@ -54,6 +55,7 @@ class Parts(NamedTuple):
     log: Log | None = None
     tell: Log = lambda text: None
     parent: int | None = None
+    counts: SharedCounts | None = None
     question: Callable[[Flow, Mapping[str, Any]], str | None] = lambda flow, inputs: None
     given: Given = lambda flow: {}
     tokens: Mapping[str, SaidToken] = MappingProxyType({})
@@ -86,7 +88,7 @@ async def serve(parts: Parts, sock: socket.socket, on_ready: Callable[[Server], 
     access = Access(tokens, parts.journal)
     async with parts.environment, AsyncExitStack() as stack:
         gateway = Gateway(parts.environment, parts.routing)
-        metrics = Metrics()
+        metrics = await stack.enter_async_context(counting(parts.counts, lambda: gateway.in_flight))
         flows = FlowAddresses(FlowRuns(parts.flows, gateway, parts.given), access, pictures, metrics)
         mcp = _agents(parts, access, pictures, metrics)
         agents = mcp or NoAgents(_why_no_agents(parts))

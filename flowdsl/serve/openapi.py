@@ -68,7 +68,7 @@ def openapi(
     shown = {**_operation("A picture that a response named.", pictures, (400, 403, 404), parts), "security": []}
     found["/pictures/{signature}/{expires}/{name}"] = {"get": shown}
     counts = said("Counts for Prometheus.", {"text/plain": {"schema": {"type": "string"}}})
-    found["/metrics"] = {"get": _operation("Counts of this process.", counts, (400, 401, 403))}
+    found["/metrics"] = {"get": _operation("Counts of all processes, for Prometheus.", counts, (400, 401, 403))}
     for address, summary, statuses in (
         ("/healthz", "Whether the process lives.", (403,)),
         ("/readyz", "Whether it takes requests.", (403, 503)),

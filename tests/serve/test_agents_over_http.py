@@ -89,6 +89,15 @@ def test_an_agent_hears_of_progress_and_of_what_its_token_may_not_spend(tmp_path
         assert gateway.bought == 1
 
 
+def test_an_agent_asks_no_more_often_than_its_token_may(tmp_path: Path) -> None:
+    (tmp_path / "skyline.flow.yaml").write_text(SKYLINE, encoding="utf-8")
+    headers = {"Authorization": f"Bearer {Tokens(tmp_path / 'state').create('slow', per_minute=2)}"}
+    with running_gateway(tmp_path, SETTINGS) as gateway:
+        found = [gateway.post({}, "/mcp", headers=headers) for _ in range(3)]
+        assert [each.status_code for each in found] == [400, 400, 429]
+        assert found[2].json()["error"]["code"] == "rate_limit_exceeded" and found[2].headers["retry-after"]
+
+
 @pytest.mark.parametrize("mode", ["auto", "legacy"])
 def test_a_call_over_http_that_is_given_up_ends_its_run_and_says_what_it_bought(tmp_path: Path, mode: Any) -> None:
     (tmp_path / "skyline.flow.yaml").write_text(SKYLINE, encoding="utf-8")

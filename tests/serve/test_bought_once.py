@@ -83,6 +83,17 @@ def test_requests_of_one_key_at_the_same_time_are_one_purchase(gateway: Running)
     assert all(each == found[0] for each in found) and gateway.bought == before + 1
 
 
+def test_a_key_is_for_one_request_also_while_that_is_being_worked_on(gateway: Running) -> None:
+    before = gateway.bought
+    gateway.simulator.faults.add(parse_fault("slow,delay_s=0.5"))
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(gateway.post, BODY, headers=keyed("busy"))
+        until(lambda: gateway.bought == before + 1)
+        other = gateway.post({**BODY, "prompt": "A blue kite"}, headers=keyed("busy"))
+        assert (other.status_code, other.json()["error"]["code"]) == (422, "idempotency_key_reused")
+        assert not first.done() and first.result().status_code == 200 and gateway.bought == before + 1
+
+
 def test_a_key_is_for_one_request(gateway: Running) -> None:
     gateway.post(BODY, headers=keyed("taken"))
     before = gateway.bought
