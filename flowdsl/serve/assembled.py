@@ -88,7 +88,12 @@ async def serve(parts: Parts, sock: socket.socket, on_ready: Callable[[Server], 
     access = Access(tokens, parts.journal)
     async with parts.environment, AsyncExitStack() as stack:
         gateway = Gateway(parts.environment, parts.routing)
-        metrics = await stack.enter_async_context(counting(parts.counts, lambda: gateway.in_flight))
+        mcp: McpAddress | None = None
+
+        def in_flight() -> int:
+            return gateway.in_flight + (0 if mcp is None else mcp.in_flight)
+
+        metrics = await stack.enter_async_context(counting(parts.counts, in_flight))
         flows = FlowAddresses(FlowRuns(parts.flows, gateway, parts.given), access, pictures, metrics)
         mcp = _agents(parts, access, pictures, metrics)
         agents = mcp or NoAgents(_why_no_agents(parts))

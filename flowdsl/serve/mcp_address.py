@@ -15,6 +15,7 @@ from flowdsl.environment.flow import Flow
 from flowdsl.serve.access import Access
 from flowdsl.serve.bodies import LONGEST_JSON, whole_body
 from flowdsl.serve.flow_runs import Given
+from flowdsl.serve.headers import check_room
 from flowdsl.serve.metrics import Metrics
 from flowdsl.serve.pictures import Pictures
 from flowdsl.serve.refusal import stopping
@@ -41,17 +42,23 @@ class McpAddress:
         self._manager = StreamableHTTPSessionManager(self._tools.server, max_request_body_size=LONGEST_JSON)
         self._stopping = asyncio.Event()
 
+    @property
+    def in_flight(self) -> int:
+        """How many calls are worked on."""
+        return self._tools.in_flight
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Hands a request on, once it shows a token that counts.
 
         Raises:
-            Refusal: it shows none, or the gateway ends.
+            Refusal: it shows none, the gateway does all it can, or ends.
         """
         if self._stopping.is_set():
             raise stopping()
         request = Request(scope)
         token = self._access.token(request)
         if request.method == "POST":
+            check_room(self.in_flight)
             await self._access.count(token)
         if request.method == "POST":  # the manager would wait for a body however long it takes
             receive = _after(await whole_body(Request(scope, receive), LONGEST_JSON), receive)

@@ -91,6 +91,11 @@ class Tools:
             "flowdsl", version=__version__, on_list_tools=self._list, on_call_tool=self._call
         )
 
+    @property
+    def in_flight(self) -> int:
+        """How many flows run."""
+        return self._running
+
     async def idle(self) -> None:
         """Returns when no flow runs."""
         await self._is_idle.wait()
