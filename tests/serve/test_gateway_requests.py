@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import gzip
 import http.client
 import json
 from pathlib import Path
@@ -31,6 +32,9 @@ WHOLE: dict[str, Any] = {
     "user": "customer-17",
 }
 """The fields that this model has; `response_format` the gateway answers itself."""
+
+
+PUBLIC = '[serve]\npublic_url = "https://cdn.example.com/kites/"\n'
 
 
 def image_of(text: str | None) -> bytes:
@@ -182,6 +186,22 @@ def test_a_body_that_is_no_json_object_is_refused(gateway: Running, content: byt
     assert (found.status_code, found.json()["error"]["code"]) == (400, code)
 
 
+@pytest.mark.parametrize("operation", ["generations", "edits"])
+def test_a_body_that_is_compressed_is_told_as_that(gateway: Running, operation: str) -> None:
+    body = gzip.compress(json.dumps({"prompt": "A kite", **SMALL}).encode())
+    headers = {"content-type": "application/json", "content-encoding": "gzip"}
+    found = httpx.post(f"{gateway.url}/v1/images/{operation}", content=body, headers=headers)
+    assert (found.status_code, found.json()["error"]["code"]) == (400, "unsupported_content_encoding")
+
+
+def test_a_request_with_two_keys_is_refused(gateway: Running) -> None:
+    before = gateway.bought
+    headers = [("Idempotency-Key", "first"), ("Idempotency-Key", "second")]
+    found = gateway.post({"prompt": "A kite", **SMALL}, headers=headers)
+    assert (found.status_code, found.json()["error"]["code"]) == (400, "invalid_idempotency_key")
+    assert gateway.bought == before
+
+
 def test_a_body_that_says_it_is_too_large_is_not_read(gateway: Running) -> None:
     connection = http.client.HTTPConnection("127.0.0.1", gateway.server.port, timeout=30)
     connection.putrequest("POST", "/v1/images/generations")
@@ -233,9 +253,9 @@ def test_who_comes_from_elsewhere_through_a_proxy_on_this_machine_is_refused(
 @pytest.mark.parametrize(
     "settings, believed, start",
     [
-        ("", False, "http://pictures.example.com/"),
+        pytest.param("", False, "http://pictures.example.com/", marks=pytest.mark.long),
         ("", True, "https://pictures.example.com/"),
-        ('[serve]\npublic_url = "https://cdn.example.com/kites/"\n', False, "https://cdn.example.com/kites/"),
+        pytest.param(PUBLIC, False, "https://cdn.example.com/kites/", marks=pytest.mark.long),
     ],
     ids=["nobody's word", "a proxy's", "the settings'"],
 )
