@@ -272,6 +272,7 @@ def _serve(
     from flowdsl.serve.assembled import Parts, serve
     from flowdsl.serve.hosts import is_loopback
     from flowdsl.serve.server import listener
+    from flowdsl.serve.shared_counts import SharedCounts
     from flowdsl.serve.tokens import Tokens
 
     host = options.host or said.host or HOST
@@ -288,7 +289,7 @@ def _serve(
     number = options.port if options.port is not None else said.port if said.port is not None else PORT
     if not simulated and given is None:
         _warn_of_needs(environment, found, settings)
-    sock = stack.enter_context(listener(host, number) if given is None else given[0])
+    sock = stack.enter_context(listener(host, number) if given is None else given.sock)
     if options.workers > 1 and given is None:
         shown = sock.getsockname()[1]
         ready = lambda: _announce(host, shown, simulated=simulated)  # noqa: E731
@@ -309,7 +310,8 @@ def _serve(
         proxy_headers=options.proxy_headers,
         log=_log(options, stack),
         tell=_tell,
-        parent=None if given is None else given[1],
+        parent=None if given is None else given.alive,
+        counts=None if given is None else SharedCounts(given.counts, given.place),
         question=question,
         given=lambda flow: {} if options.config is not None else served_arguments(options, flow, to_others=True),
         tokens=said.tokens,

@@ -31,7 +31,7 @@ class Access:
         self._rate = Rate(journal.database)
 
     def token(self, request: Request) -> Token | None:
-        """The token of a request; None where none is needed.
+        """The token of a request, whose name is noted for the log; None where none is needed.
 
         Raises:
             Refusal: it has none that counts.
@@ -58,6 +58,7 @@ class Access:
             )
             message = f"The token '{found.name}' is over; {again}."
             raise Refusal(401, message, code="expired_api_key", headers=_UNAUTHORIZED)
+        request.scope["state"]["token"] = found.name
         return found
 
     async def count(self, token: Token | None) -> None:

@@ -65,7 +65,7 @@ async def edit(request: Request, deployment: str | None) -> Asked:
         links = tuple(_linked(images, "images", wrong))
         masks = _linked(None if mask is None else [mask], "mask", wrong)
         return _with_pictures(found, links, masks[0] if masks else None, wrong, is_form=False)
-    _check_length(request, LONGEST_FORM)
+    _check_head(request, LONGEST_FORM)
     limited = Request(request.scope, _limited(request, LONGEST_FORM))
     try:
         async with (
@@ -152,7 +152,7 @@ async def whole_body(request: Request, most: int) -> bytes:
         ClientGone: it did not come, and will not.
         Refusal: it has more bytes than this, or takes too long.
     """
-    _check_length(request, most)
+    _check_head(request, most)
     pieces: list[bytes] = []
     receive = _limited(request, most)
     async with held_of(request).within(PATIENCE_S):
@@ -189,7 +189,12 @@ def _limited(request: Request, most: int) -> Any:
     return receive
 
 
-def _check_length(request: Request, most: int) -> None:
+def _check_head(request: Request, most: int) -> None:
+    """Looks at what the head of a request says of its body."""
+    encoding = request.headers.get("content-encoding", "identity").strip()
+    if encoding.lower() != "identity":
+        message = f"Unsupported content encoding: {shown(encoding)}. Send the body as it is, without compressing it."
+        raise Refusal(400, message, code="unsupported_content_encoding")
     said = request.headers.get("content-length", "")
     if said.isdecimal() and int(said[:20]) > most:
         raise _too_large(most)

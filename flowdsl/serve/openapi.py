@@ -80,7 +80,7 @@ def openapi(
     shown["responses"] |= {"206": said("The part that `Range` names.", pictures["content"]), **_OF_RANGES}
     found["/pictures/{signature}/{expires}/{name}"] = {"get": shown}
     counts = said("Counts for Prometheus.", {"text/plain": {"schema": {"type": "string"}}})
-    found["/metrics"] = {"get": _operation("Counts of this process.", counts, _OF_TOKENS)}
+    found["/metrics"] = {"get": _operation("Counts of all processes, for Prometheus.", counts, _OF_TOKENS)}
     for address, summary in (
         ("/healthz", "Whether the process lives."),
         ("/readyz", "Whether it takes requests."),

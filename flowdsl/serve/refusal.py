@@ -77,7 +77,7 @@ def all_of(found: Iterable[Refusal]) -> Refusal:
     if not others:
         return first
     problems = [{"message": each.message, "param": each.param, "code": each.code} for each in (first, *others)]
-    lines = "; ".join(each.message for each in (first, *others))
+    lines = "; ".join(each.message.removesuffix(".") for each in (first, *others))
     return Refusal(400, lines, param=first.param, code=first.code, more={"problems": problems})
 
 

@@ -29,6 +29,7 @@ from flowdsl.image.image import Image
 from flowdsl.image.own_addresses import OwnAddresses, knowing
 from flowdsl.nearest import nearest
 from flowdsl.serve.json_hints import in_arguments
+from flowdsl.serve.metrics import Bought, purchases
 from flowdsl.serve.warned import warn
 
 if TYPE_CHECKING:
@@ -54,11 +55,13 @@ Question = Callable[[Flow, Mapping[str, Any]], "str | None"]
 
 
 class Purse(NamedTuple):
-    """What pays for a call: the journal of its run, the tags of that, and the flows that it may run (None: all)."""
+    """What pays for a call: the journal of its run, the tags of that, the flows that it may run (None: all), and what
+    is told of pictures that are bought."""
 
     journal: Journal | None
     tags: Mapping[str, str]
     flows: tuple[str, ...] | None = None
+    bought: Bought = lambda model, images, usd: None
 
     def may_run(self, id: str) -> bool:
         """Whether it may run a flow."""
@@ -94,6 +97,11 @@ class Tools:
             "flowdsl", version=__version__, on_list_tools=self._list, on_call_tool=self._call
         )
 
+    @property
+    def in_flight(self) -> int:
+        """How many flows run."""
+        return self._running
+
     async def idle(self) -> None:
         """Returns when no flow runs."""
         await self._is_idle.wait()
@@ -115,7 +123,7 @@ class Tools:
         if flow is None:
             names = [id for id in self._flows if purse.may_run(id)]
             near = nearest(params.name, names)
-            hint = f"did you mean `{near}`?" if near else f"there are {', '.join(names)}"
+            hint = f"did you mean `{near}`?" if near else f"there are {', '.join(names) or 'none that you may use'}"
             raise MCPError(code=types.INVALID_PARAMS, message=f"there is no tool `{params.name}`; {hint}")
         inputs = dict(params.arguments or {})
         try:
@@ -140,6 +148,9 @@ class Tools:
         self, ctx: ServerRequestContext[Any], params: types.CallToolRequestParams, question: str
     ) -> bool | types.InputRequiredResult:
         """Whether somebody agrees; or the question, which the client answers by calling again."""
+        able = ctx.session.client_capabilities
+        if able is not None and able.elicitation is None:  # else it would fail there, with an error of its own
+            raise UsageError(f"nothing was run: {question}, and this client cannot ask anybody (it has no elicitation)")
         message = f"{question[:1].upper()}{question[1:]}. Go on?"
         if ctx.protocol_version < ASKS_BY_RESULT:
             try:
@@ -161,7 +172,10 @@ class Tools:
         """Runs a flow, and tells of its progress while it goes on."""
         told: asyncio.Queue[str | None] = asyncio.Queue()
 
+        count = purchases(purse.bought)
+
         def hear(event: Event) -> None:
+            count(event)
             if isinstance(event, StepStarted):
                 told.put_nowait(event.label or event.step)
             elif isinstance(event, Progress):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import io
 import json
 import os
 import re
@@ -20,6 +21,7 @@ import httpx
 import openai
 import pytest
 from gateways import DAY, SMALL, Running, running_gateway
+from PIL import Image
 
 from flowdsl.cli import main
 from flowdsl_steps.image.simulator import Simulator, parse_fault
@@ -51,6 +53,22 @@ def test_a_repeated_key_gets_the_picture_that_was_bought(gateway: Running) -> No
     assert other.status_code == 200 and gateway.bought == before + 2
 
 
+def test_an_edit_is_bought_once_for_its_key_and_another_picture_is_another_request(gateway: Running) -> None:
+    before = gateway.bought
+
+    def edited(color: str) -> httpx.Response:
+        file = io.BytesIO()
+        Image.new("RGB", (64, 64), color).save(file, "PNG")
+        fields = {"prompt": "A kite", "model": SMALL["model"], "quality": "low"}
+        files = {"image": ("a.png", file.getvalue(), "image/png")}
+        return httpx.post(f"{gateway.url}/v1/images/edits", data=fields, files=files, headers=keyed("edit"), timeout=30)
+
+    with ThreadPoolExecutor(4) as pool:
+        found = [each.json()["data"] for each in pool.map(edited, ["red"] * 4)]
+    assert all(each == found[0] for each in [*found, edited("red").json()["data"]]) and gateway.bought == before + 1
+    assert (edited("blue").status_code, gateway.bought) == (422, before + 1)
+
+
 def test_a_repetition_may_ask_for_links_in_place_of_bytes(gateway: Running) -> None:
     before = gateway.bought
     first = gateway.post(BODY, headers=keyed("links")).json()
@@ -65,6 +83,17 @@ def test_requests_of_one_key_at_the_same_time_are_one_purchase(gateway: Running)
     with ThreadPoolExecutor(8) as pool:
         found = [*pool.map(lambda _: gateway.post(BODY, headers=keyed("together")).json()["data"], range(8))]
     assert all(each == found[0] for each in found) and gateway.bought == before + 1
+
+
+def test_a_key_is_for_one_request_also_while_that_is_being_worked_on(gateway: Running) -> None:
+    before = gateway.bought
+    gateway.simulator.faults.add(parse_fault("slow,delay_s=0.5"))
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(gateway.post, BODY, headers=keyed("busy"))
+        until(lambda: gateway.bought == before + 1)
+        other = gateway.post({**BODY, "prompt": "A blue kite"}, headers=keyed("busy"))
+        assert (other.status_code, other.json()["error"]["code"]) == (422, "idempotency_key_reused")
+        assert not first.done() and first.result().status_code == 200 and gateway.bought == before + 1
 
 
 def test_a_key_is_for_one_request(gateway: Running) -> None:

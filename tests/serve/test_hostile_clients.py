@@ -126,6 +126,15 @@ def test_a_gateway_that_does_all_it_can_tells_the_next_to_come_back(
     assert found.json()["error"]["code"] == "server_is_overloaded"
 
 
+@pytest.mark.parametrize("path", ["/flows/a/runs", "/mcp"])
+def test_a_gateway_that_does_all_it_can_begins_no_flow_either(
+    agents: Running, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    monkeypatch.setattr("flowdsl.serve.headers.MOST_AT_ONCE", 0)
+    found = agents.post({"inputs": {"text": "a"}}, path)
+    assert (found.status_code, found.json()["error"]["code"]) == (503, "server_is_overloaded")
+
+
 def test_an_address_of_a_picture_is_good_for_an_hour_and_for_every_process(tmp_path: Path) -> None:
     now = [1_000_000.0]
     pictures, other = (Pictures(tmp_path, tmp_path / "state", clock=lambda: now[0]) for _ in range(2))
