@@ -40,12 +40,24 @@ def meant(journal: Journal, named: str) -> str:
 
 
 def of_record(journal: Journal, named: str) -> str | None:
-    """The id of the run of a record, which `BATCH.RECORD` names; None where that is none."""
+    """The id of the run of a record, which `BATCH.RECORD` names; None where that is none.
+
+    Raises:
+        UsageError: that record has paid for nothing.
+    """
     begin, _, number = named.rpartition(".")
     if not begin or not (number.isascii() and number.isdigit()) or journal.runs.named(named):
         return None
     batch = journal.batches.find(meant(journal, begin))
-    return None if batch is None else f"{batch.id}.{number}"
+    if batch is None:
+        return None
+    found = f"{batch.id}.{number}"
+    if not journal.runs.named(found):
+        raise UsageError(
+            f"record {number} of the batch {batch.id[:13]} has paid for nothing: `flowdsl runs show {batch.id[:13]}` "
+            "shows the batch, whose records count from 0"
+        )
+    return found
 
 
 def short_id(run: KeptRun) -> str:

@@ -147,7 +147,7 @@ def _show(runs: Runs, options: Namespace) -> int:
     if run.in_doubt:
         print(f"in doubt: {run.in_doubt}. Look at the vendor's own account whether they were done; then")
         print(f"  flowdsl runs release {short_id(run)}    lets them be sent again: one that was done is billed twice")
-        if run.batch is None:
+        if run.batch is None and run.status != "done":
             print(f"  flowdsl runs cancel {run.id[:13]}     gives the run up")
         if any(request.is_lost for request in requests):
             print("the vendor knew no batch with them; with a key of the project that made it")

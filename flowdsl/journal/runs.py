@@ -299,7 +299,8 @@ class Runs:
             found = {each: db.execute(f"{update} AND hex(id) LIKE ?", (run, f"{each}%")).rowcount for each in requests}
             if missing := [each for each, number in found.items() if not number]:
                 raise UsageError(
-                    f"the run {run} has no request {missing[0]} of which that can be decided: `flowdsl runs show {run}`"
+                    f"the run {run} has no request {missing[0]} of which that can be decided: `flowdsl runs show "
+                    f"{run}` shows those it has"
                 )
             return sum(found.values())
 

@@ -78,3 +78,10 @@ def test_batches_stand_in_the_list_as_json_too(run: Run) -> None:
     assert [(each["kind"], each["id"]) for each in found] == [("batch", ids[1]), ("run", ids[0])]
     assert [each["simulated"] for each in found] == [True, True]
     assert len(json.loads(run("runs", "list", "--json", "--limit", "1")[1])) == 1
+
+
+def test_a_record_that_a_batch_does_not_have_is_told_as_that(run: Run) -> None:
+    id = one_batch(run)[:13]
+    said = f"record 7 of the batch {id} has paid for nothing: `flowdsl runs show {id}` shows the batch, whose records"
+    assert said in run("runs", "show", "last.7")[2]
+    assert run("runs", "show", f"{id}.0")[0] == 0
