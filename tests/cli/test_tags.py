@@ -31,6 +31,7 @@ def by_tag(capsys: pytest.CaptureFixture[str]) -> dict[str, int]:
     return {each["key"]: each["requests"] for each in json.loads(capsys.readouterr().out)["costs"]}
 
 
+@pytest.mark.long
 def test_what_is_run_on_the_command_line_is_summed_by_its_tags(capsys: pytest.CaptureFixture[str]) -> None:
     told = ["--simulate", "-q", "--tag", "team=ads"]
     assert main(["run", "a.flow.yaml", *told, "--tag", "season=spring"]) == 0
@@ -41,6 +42,7 @@ def test_what_is_run_on_the_command_line_is_summed_by_its_tags(capsys: pytest.Ca
     assert [each["tags"] for each in manifest["images"]] == [{"team": "ads"}] * 2
 
 
+@pytest.mark.long
 def test_a_run_that_goes_on_keeps_its_tags(capsys: pytest.CaptureFixture[str]) -> None:
     Path("flowdsl.toml").write_text("[kv]\nstop = true\n", encoding="utf-8")
     assert main(["run", "a.flow.yaml", "--simulate", "-q", "--tag", "team=ads"]) == 4

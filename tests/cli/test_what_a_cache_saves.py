@@ -119,6 +119,7 @@ def test_requests_that_differ_save_nothing(run: Run, flow: str) -> None:
     assert "--cache" not in run("run", "a.flow.yaml")[1]
 
 
+@pytest.mark.long
 def test_a_batch_says_what_its_records_did_not_buy_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -53,6 +53,7 @@ def prompts() -> Counter[str]:
         return Counter(json.loads(row["request"])["prompt"] for row in rows)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("over", [["a.jsonl"], ["a.csv", "--map", "name=who"]], ids=["lines", "a table"])
 def test_each_record_is_a_message_of_a_pipeline_in_place_of_those_of_its_input(place: Path, over: list[str]) -> None:
     assert main(["batch", "pipe.yaml", "--simulate", "-q", "--out", "out", "--over", *over]) == 0
@@ -64,6 +65,7 @@ def test_each_record_is_a_message_of_a_pipeline_in_place_of_those_of_its_input(p
     ]
 
 
+@pytest.mark.long
 def test_a_message_that_failed_stops_no_other_and_is_run_again_as_it_is(place: Path) -> None:
     told = ["batch", "pipe.yaml", "--simulate", "-q", "--over"]
     assert main([*told, "a.jsonl", "--out", "out", "--fault", "paint=moderation,when=Bo"]) == 4
@@ -90,6 +92,7 @@ def test_a_host_goes_on_with_messages_and_buys_nothing_twice(tmp_path: Path, mon
         assert simulator.request_count == 3
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("name", "text"), [("task.json", TASK), ("boat.flow.yaml", BOAT)], ids=["a task", "a flow"])
 def test_a_document_that_reads_nothing_of_the_records_is_told_as_they_all_ask_for_the_same(
     place: Path, capsys: pytest.CaptureFixture[str], name: str, text: str
