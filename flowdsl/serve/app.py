@@ -26,7 +26,7 @@ from flowdsl.serve.flow_addresses import FlowAddresses
 from flowdsl.serve.gateway import Asker, Gateway, Made
 from flowdsl.serve.headers import NO_STORE, check_room, key_of
 from flowdsl.serve.metrics import TYPE, Metrics
-from flowdsl.serve.openapi import openapi
+from flowdsl.serve.openapi import openapi, with_models
 from flowdsl.serve.openapi_page import WELCOME, page
 from flowdsl.serve.outside import HANDLERS, Log, Outside, bug, closed, refused, response_of
 from flowdsl.serve.pictures import Pictures
@@ -81,8 +81,8 @@ class Application:
         ]
         routes += [
             Route("/", self._root),
-            Route("/v1/models", self._models),
-            Route("/v1/models/{model:path}", self._model),
+            *(Route(f"{path}/models", self._models) for path in with_models(paths)),
+            *(Route(f"{path}/models/{{model:path}}", self._model) for path in with_models(paths)),
             Route("/pictures/{signature}/{expires}/{name}", self._picture),
             *flows.routes(),
             Route("/mcp", mcp),

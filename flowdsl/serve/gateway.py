@@ -24,7 +24,7 @@ from flowdsl.serve.keys import alone
 from flowdsl.serve.metrics import Bought, purchases
 from flowdsl.serve.refusal import Refusal, all_of, of_run, other_request, outdated
 from flowdsl.serve.request_flow import FACTS, PICTURES, RequestFlows, inputs_of
-from flowdsl.serve.routes import Route, Routing, Target
+from flowdsl.serve.routes import Catalogued, Route, Routing, Target
 from flowdsl.serve.warned import warn
 
 if TYPE_CHECKING:
@@ -104,7 +104,10 @@ class Gateway:
         if route is not None and not wrong:
             return route
         if route is None:
-            wrong = [self.no_model(asked.model), *(each for each in wrong if each.param != "model")]
+            refusal = self.no_model(asked.model)
+            if self._shut_down(asked.model):  # what else it would not take matters to nobody
+                raise refusal
+            wrong = [refusal, *(each for each in wrong if each.param != "model")]
         raise all_of(wrong)
 
     def start(self, asked: Asked, route: Route, asker: Asker, key: str | None) -> asyncio.Task[Made]:
@@ -234,14 +237,19 @@ class Gateway:
         pictures, facts = result.outputs[PICTURES], result.outputs[FACTS]
         return Made(pictures, facts, self.now(), result.cost_usd)
 
+    def _shut_down(self, model: str) -> str | None:
+        """Since when there is no such model, where routes give it no other meaning."""
+        return self._flows.shut_down(model) if isinstance(self.routing, Catalogued) else None
+
     def no_model(self, model: str) -> Refusal:
         """The refusal for a model that is not served."""
         from flowdsl.nearest import nearest
 
-        names = self.routing.names()
-        near = nearest(model, names)
-        hint = f"did you mean '{near}'?" if near else "GET /v1/models lists those that are served"
-        message = f"The model {shown(model)} does not exist or you do not have access to it; {hint}"
+        message = self._shut_down(model)
+        if message is None:
+            near = nearest(model, self.routing.names())
+            hint = f"did you mean '{near}'?" if near else "GET /v1/models lists those that are served"
+            message = f"The model {shown(model)} does not exist or you do not have access to it; {hint}"
         return Refusal(404, message, param="model", code="model_not_found")
 
 

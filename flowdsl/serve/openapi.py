@@ -41,6 +41,11 @@ _OF_RANGES = {
 }
 
 
+def with_models(paths: Iterable[str]) -> list[str]:
+    """The beginnings of the images APIs below which clients look for models too: all but those that name one."""
+    return [path for path in paths if "{" not in path]
+
+
 def openapi(
     paths: Iterable[str],
     flows: Mapping[str, dict[str, Any]],
@@ -51,7 +56,7 @@ def openapi(
 ) -> dict[str, Any]:
     """The OpenAPI document. `paths` are the beginnings of the images APIs, `flows` the schemas of the inputs of flows
     by id, `models` those that are served, as far as everybody may know them; `guarded`: requests need a token."""
-    names = sorted(models)
+    paths, names = [*paths], sorted(models)
     found: dict[str, Any] = {}
     for path in paths:
         own = [_KEY, *_deployment(path, names)]
@@ -61,10 +66,11 @@ def openapi(
         ):
             made = said("The pictures, or with `stream` their events.", {**content("Images"), **ANY_EVENT})
             found[f"{path}/images/{operation}"] = {"post": _operation(summary, made, _OF_PICTURES, own, body)}
-    found["/v1/models"] = {"get": _operation("The models that are served.", _list("Model"), _OF_TOKENS)}
+    listed = _operation("The models that are served.", _list("Model"), _OF_TOKENS)
     named = [{"name": "model", "in": "path", "required": True, "schema": _model(names)}]
     model = _operation("A model.", said("The model.", content("Model")), (404, *_OF_TOKENS), named)
-    found["/v1/models/{model}"] = {"get": model}
+    for path in with_models(paths):
+        found |= {f"{path}/models": {"get": listed}, f"{path}/models/{{model}}": {"get": model}}
     found["/flows"] = {"get": _operation("The flows that are served.", _list("Flow"), _OF_TOKENS)}
     for id, schema in flows.items():
         found[f"/flows/{id}/runs"] = {"post": _run_of(id, schema)}

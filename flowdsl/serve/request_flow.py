@@ -97,6 +97,16 @@ class RequestFlows:
             return [*told, *self._wrong_pictures(asked, target, {each.param for each in told})]
         return []
 
+    def shut_down(self, model: str) -> str | None:
+        """Since when the standard service has a model no more, and what to write in its place; None for every other."""
+        asked = Asked(model, "A picture", {}, None, False)
+        try:
+            found = self.of(asked, Target(None, model)).flow.diagnostics
+        except FlowCheckError as error:
+            found = error.diagnostics
+        over = next((each for each in found if each.code == "retired-model"), None)
+        return None if over is None else f"{over.message}: {over.hint}" if over.hint else over.message
+
     def _told_alone(self, asked: Asked, target: Target, refused: list[Refusal]) -> list[Refusal]:
         """What is wrong, where fields do not go with each other: of two of which the model has one, it is the other
         that is wrong, whatever stands beside it."""

@@ -82,7 +82,7 @@ def test_a_value_that_means_nothing_is_given_no_other(gateway: Running, field: s
         ("/v1/images/generations/", GENERATIONS),
         ("/v1/images", GENERATIONS),
         ("/v1/images/edit", EDITS),
-        ("/models", "/v1/models"),
+        ("/v1/model", "/v1/models"),
         ("/flows/a", "/flows/{id}/runs"),
         ("/runs", "/runs/{id}"),
     ],
@@ -124,3 +124,17 @@ def test_a_file_by_another_name_is_told_which_is_taken(gateway: Running, name: s
     assert said(found).endswith(near) and "You must provide" not in said(found)
     right = httpx.post(gateway.url + EDITS, data=FORM, files={"image": files[name]}, timeout=30)
     assert right.status_code == 200
+
+
+def test_a_model_that_was_shut_down_is_told_with_its_day_and_its_successor(gateway: Running) -> None:
+    found = gateway.post({**RIGHT, "model": "dall-e-3"})
+    assert found.json()["error"]["code"] == "model_not_found"
+    assert said(found, 404).startswith("`dall-e-3` was shut down by OpenAI on 2026-05-12; ")
+    assert said(found, 404).endswith(" set `model: gpt-image-2.5-sunburst`")
+
+
+@pytest.mark.parametrize("path", ["/openai/v1", "/api/llm"])
+def test_models_are_listed_below_each_address_that_clients_have_for_the_api(gateway: Running, path: str) -> None:
+    listed = httpx.get(f"{gateway.url}/v1/models").json()
+    assert httpx.get(f"{gateway.url}{path}/models").json() == listed
+    assert httpx.get(f"{gateway.url}{path}/models/gpt-image-2").json()["id"] == "gpt-image-2"
