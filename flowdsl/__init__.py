@@ -14,6 +14,7 @@ Names are imported on first use, so that `import flowdsl` costs nothing. Type ch
 __version__ = "0.1.0"
 
 _HOMES = {
+    "batches.dispatching": "Dispatcher",
     "batches.running": "batch Outcome Stop",
     "diagnostics": "Diagnostic Edit Fix Related render",
     "document.dialects.dialect": "Dialect",

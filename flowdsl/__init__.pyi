@@ -2,6 +2,7 @@
 
 from flowdsl import template as template
 from flowdsl import testing as testing
+from flowdsl.batches.dispatching import Dispatcher as Dispatcher
 from flowdsl.batches.running import Outcome as Outcome
 from flowdsl.batches.running import Stop as Stop
 from flowdsl.batches.running import batch as batch

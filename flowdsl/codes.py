@@ -171,6 +171,7 @@ FINDINGS = (
     Code("no-such-step", "error", "A test names a step that its flow does not have, or that cannot fail so."),
     Code("impossible-expectation", "error", "A test expects what cannot come."),
     Code("not-supported", "error", "A part of a document of another system is not supported here.", also=("note",)),
+    Code("no-standard-input", "error", "A step reads standard input, and where it runs that is not the flow's."),
     Code("unused-ignore", "warning", "A comment ignores what is not found there, or what cannot be ignored."),
     Code("unknown-code", "warning", "A comment ignores a code that no finding has."),
     Code("ignore-without-code", "warning", "A comment ignores findings and names no code."),

@@ -21,7 +21,8 @@ class Limits(Record):
     can lower `max_requests`, `max_usd` and `private_addresses`, unless `fixed` names them. `fewer_images` is whether a
     service may send fewer pictures than it was asked for: that is noted, or else an error. `files_by_value` is whether
     inputs, and what else a run comes by, may name the files of the project that steps read: where somebody else gives
-    the inputs, only the flow itself may.
+    the inputs, only the flow itself may. `standard_input` is whether steps may read the standard input of the process:
+    where a server runs flows for others, it is not theirs.
     """
 
     timeout_s: float | None = None
@@ -36,6 +37,7 @@ class Limits(Record):
     fixed: frozenset[str] = frozenset()
     fewer_images: bool = True
     files_by_value: bool = True
+    standard_input: bool = True
 
 
 class Reservation(Protocol):

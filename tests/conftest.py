@@ -9,13 +9,15 @@ import shutil
 import signal
 import sys
 import tempfile
-from collections.abc import Generator
+import time
+from collections.abc import Generator, Iterator
 from itertools import count
 from pathlib import Path
 from typing import Any
 
 import hypothesis
 import pytest
+from httpx._config import DEFAULT_TIMEOUT_CONFIG
 
 from flowdsl_steps.image.catalogue import use_catalogue
 
@@ -48,6 +50,8 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a job in the background
 collect_ignore = (
     ["cli/test_terminal.py", "cli/test_progress.py"] if sys.platform == "win32" else []
 )  # it has no pseudo-terminals
+
+DEFAULT_TIMEOUT_CONFIG.read = 60.0  # of `httpx.get` and its kin: a process that begins may need more than five seconds
 
 MAX_ID_PART = 40
 """How long the words are that name one parameter of a test."""
@@ -112,6 +116,21 @@ def _nothing_skipped(report: Any) -> Any:
         report.outcome = "failed"
         report.longrepr = f"skipped, which fails with CI=true: {report.longrepr[-1]}"
     return report
+
+
+@pytest.fixture
+def noon() -> Iterator[None]:
+    """It is noon here, and in the processes that are started: no day ends meanwhile, nor what may be spent in it."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("TZ", f"NOON{time.gmtime().tm_hour - 12:+d}")
+        _zone_read()
+        yield
+    _zone_read()
+
+
+def _zone_read() -> None:
+    if hasattr(time, "tzset"):  # Windows has none
+        time.tzset()
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import socket
 import socketserver
 import struct
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from types import TracebackType
 from typing import NamedTuple
 
@@ -62,6 +62,14 @@ def endless(connection: socket.socket, ended: threading.Event) -> None:
     connection.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
     while not ended.is_set():
         connection.sendall(b"x" * 65536)
+
+
+@contextlib.contextmanager
+def refusing() -> Iterator[str]:
+    """An address that refuses connections as long as the context: nobody else can listen there meanwhile."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        yield f"http://127.0.0.1:{taken.getsockname()[1]}"
 
 
 class Routes:

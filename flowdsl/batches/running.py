@@ -9,6 +9,8 @@ from time import perf_counter
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from flowdsl.batches.dispatching import SideBySide
+from flowdsl.document.dialects import message_of
 from flowdsl.engine.budget import BothBudgets, RunBudget
 from flowdsl.engine.state import new_run_id
 from flowdsl.errors import ConfigError, RunError, UsageError
@@ -18,6 +20,7 @@ from flowdsl.journal.journal import Journal, resumed_door
 from flowdsl.journal.unlisted import list_again
 
 if TYPE_CHECKING:
+    from flowdsl.batches.dispatching import Dispatcher
     from flowdsl.engine.effects import Began, Effects
     from flowdsl.engine.result import Result
     from flowdsl.environment.flow import Flow
@@ -28,9 +31,6 @@ if TYPE_CHECKING:
 
 CONCURRENCY = 8
 """So many records are worked on at once, unless somebody says otherwise."""
-APART_S, ALL_S = 0.003, 0.3
-"""So much later than the one before begins each of the first records, and within so long all of them: requests that are
-sent together come back together, and would be in each other's way to the end of the batch."""
 _SPENT = frozenset({"budget-spent", "too-many-requests"})
 _FULL = "image-unwritable"
 """A folder takes no more pictures: somebody makes room before more are bought."""
@@ -123,14 +123,16 @@ async def batch(
     on_event: Callable[[Event], None] | None = None,
     tags: Mapping[str, str] | None = None,
     stop: Stop | None = None,
+    dispatcher: Dispatcher | None = None,
 ) -> AsyncGenerator[Outcome, None]:
-    """Runs a flow over records, each the inputs of a run; gives their outcomes as they end.
+    """Runs a flow over records, each the inputs of a run, or the message of a document that works on messages; gives
+    their outcomes as they end.
 
     Records are taken when there is room for them, so they may be more than memory holds; a pair is the number of a
     record and the record. With a `journal`, `batch_id` names the batch: given again, records that were begun go on
     where they were, and nothing is bought twice; `max_requests` and `max_usd`, which need a journal, are for all
     records together, with what was spent before, `limits` for each. Whoever closes the iterator, or cancels it,
-    cancels the runs that go on.
+    cancels the runs that go on. A `dispatcher` works on the records in place of this loop, `concurrency` at a time.
 
     Raises:
         UsageError: an argument that cannot be, or a batch of this id goes on elsewhere.
@@ -140,6 +142,10 @@ async def batch(
         raise UsageError(f"concurrency takes a number from 1 on, not {concurrency}")
     if journal is None and (max_requests is not None or max_usd is not None):
         raise UsageError("max_requests and max_usd of a batch need a journal; `limits` are for each record")
+    if journal is not None and not isinstance(journal, Journal):
+        raise UsageError(
+            f"a batch takes a flowdsl.Journal, and not {type(journal).__name__}: it asks for its records too"
+        )
     id, most = batch_id or new_run_id(), (max_requests, max_usd)
     is_taken = journal is None or journal.is_holding(id)
     if journal is not None and not is_taken:
@@ -148,7 +154,9 @@ async def batch(
         if journal is not None:
             await asyncio.to_thread(list_again, journal.database, id)  # it reads files, and may wait for the journal
         work = _Work(flow, records, journal, id, limits, most, effects, on_event, tags, stop or Stop())
-        async with _connected(flow), aclosing(work.outcomes(concurrency)) as outcomes:
+        by = dispatcher or SideBySide(concurrency)
+        coming = by.dispatch(work.records, work.outcome, lambda: work.stop.is_asked)
+        async with _connected(flow), aclosing(coming) as outcomes:
             async for outcome in outcomes:
                 yield outcome
     finally:
@@ -188,19 +196,18 @@ class _Work:
     ) -> None:
         self.id = id
         self._flow = flow
-        self._records = _numbered(records)
+        self.records = _numbered(records)
         self._journal = journal
         self._limits = limits
         self._effects = effects
         self._on_event = on_event
         self._tags = tags
-        self._stop = stop
+        self.stop = stop
         self._begun: set[int] = set()
         self._held: set[int] = set()
         self._budget: Budget | None = None
         self._sharing: Sharing | None = None
-        self._failure: BaseException | None = None
-        self._no_more = asyncio.Event()
+        self._message = message_of(flow.document.source)
         if journal is not None:
             self._begun, self._held = journal.batches.begun(id), journal.batches.blocked(id)
             self._sharing = journal.shared(batch=id)
@@ -208,51 +215,14 @@ class _Work:
             own = RunBudget(*most, requests, usd)
             self._budget = own if journal.budget is None else BothBudgets(own, journal.budget)
 
-    async def outcomes(self, concurrency: int) -> AsyncGenerator[Outcome, None]:
-        """The outcomes, as they come. No more records are begun than somebody takes outcomes."""
-        queue: asyncio.Queue[Outcome | None] = asyncio.Queue(concurrency)
-        apart_s = min(APART_S, ALL_S / concurrency)
-        workers = [asyncio.create_task(self._worker(queue, number * apart_s)) for number in range(concurrency)]
-        left = concurrency
-        try:
-            while left:
-                outcome = await queue.get()
-                if outcome is None:
-                    left -= 1
-                else:
-                    yield outcome
-            if self._failure is not None:
-                raise self._failure
-        finally:
-            for worker in workers:
-                worker.cancel()
-            await asyncio.gather(*workers, return_exceptions=True)
-
-    async def _worker(self, queue: asyncio.Queue[Outcome | None], after_s: float) -> None:
-        try:
-            if after_s:
-                with suppress(TimeoutError):
-                    async with asyncio.timeout(after_s):
-                        await self._no_more.wait()
-            while not self._stop.is_asked:
-                taken = next(self._records, None)
-                if taken is None:
-                    self._no_more.set()
-                    break
-                await queue.put(await self._outcome(*taken))
-        except asyncio.CancelledError:
-            raise
-        except BaseException as error:  # noqa: BLE001  of a source of records, or a fault of ours: it ends the batch
-            self._failure = self._failure or error
-            self._stop()
-        await queue.put(None)
-
     async def _waits(self, run: str, error: RunError) -> bool:
         """Whether a vendor goes on with a request of a run: in its batch, or with an order that it has taken."""
         may = self._effects is not None or error.charge_possible
         return may and self._journal is not None and await self._journal.batches.waits(run)
 
-    async def _outcome(self, number: int, inputs: Mapping[str, Any]) -> Outcome:
+    async def outcome(self, taken: tuple[int, Mapping[str, Any]]) -> Outcome:
+        """What becomes of a record."""
+        number, inputs = taken
         run, began = f"{self.id}.{number}", perf_counter()
         if number in self._held:
             error = record_held(self.id)
@@ -262,7 +232,7 @@ class _Work:
         )
         try:
             result = await self._flow.arun(
-                inputs,
+                inputs if self._message is None else {self._message: inputs},
                 on_event=self._on_event,
                 effects=self._effects,
                 journal=kept,
@@ -275,14 +245,14 @@ class _Work:
         except RunError as error:
             status = "failed"
             if error.code in _SPENT:
-                self._stop()
+                self.stop()
                 status = "stopped"
             elif isinstance(error, RequestHeld):
                 status = "held"
             elif await self._waits(run, error):
                 status = "waiting"
             elif error.code == _FULL:
-                self._stop()
+                self.stop()
                 status = "stopped"
             elif error.charge_possible and self._journal is not None and await self._journal.batches.is_in_doubt(run):
                 status = "held"  # of one that failed, its like would be bought again

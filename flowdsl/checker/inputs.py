@@ -157,7 +157,7 @@ def _misfits(name: str, value: Any, schema: dict[str, Any], giving: Giving) -> I
     secrets = [*given_secrets({name: value}, secrets_of(os.environ))]
     for path, said in found:
         said, hint = without(said, secrets), hint and without(hint, secrets)
-        place = "".join(f"[{part!r}]" for part in path)
+        place = "".join(f"[{part}]" if isinstance(part, int) else f'["{part}"]' for part in path)
         message = f"the input `{name}`{place} does not fit its schema: {said}"
         yield WrongInput(name, path, ConfigError(message, code="invalid-input", hint=hint))
 
@@ -247,7 +247,18 @@ def complaint(error: Any) -> str:
         named, patterns = error.schema.get("patternProperties", {}), Patterns()
         extra = [key for key in value if key not in known and not any(patterns.found(each, key) for each in named)]
         return f"{_keys(extra)} not among its keys, {', '.join(known) or 'none'}"
-    return str(error.message)
+    if keyword is None:  # a schema that is `false`
+        return f"{show(value)} is not allowed here"
+    return _not_in_python(error.message, value, limit)
+
+
+def _not_in_python(message: str, value: Any, limit: Any) -> str:
+    """A message of the library, which shows values as Python writes them, in the words of YAML and JSON."""
+    if message.startswith(repr(value)):
+        message = f"{show(value)}{message.removeprefix(repr(value))}"
+    if message.endswith(repr(limit)):
+        message = f"{message.removesuffix(repr(limit))}{show(limit)}"
+    return re.sub(r"'([^'\"]*)'", r"`\1`", message)
 
 
 def _keys(names: Any) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import stat
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from flowdsl.cli.terminal import text_width
@@ -15,7 +15,6 @@ TYPE_CHECKING = False  # typing is slow to import
 if TYPE_CHECKING:
     from datetime import date
     from typing import Any, NoReturn
-
 
 _SHOWN = 600
 _LONGEST_NAME = 200
@@ -27,6 +26,8 @@ class Parser(argparse.ArgumentParser):
 
     of_a_further_word = ""
     """What is said of a word that the command does not take, behind that."""
+    instead: Mapping[str, str] | None = None
+    """What is said of options that people look for and that are none of the command's."""
 
     def __init__(self, command: str, summary: str, examples: Sequence[str], *, add_help: bool = True) -> None:
         lines = "".join(f"\n  {example}" for example in examples)
@@ -53,6 +54,9 @@ class Parser(argparse.ArgumentParser):
         known = self._option_string_actions
         if not word.startswith("-") and "=" in word and "-i" in known:
             return f"; did you mean `-i {word}`?"
+        instead = (self.instead or {}).get(word.partition("=")[0])
+        if instead is not None:
+            return f"; {instead}"
         from flowdsl.cli.meant_options import meant_option, meant_word
 
         command, file = self.prog.rpartition(" ")[2], getattr(options, "file", None)
@@ -144,6 +148,9 @@ def port(text: str) -> int:
     """A TCP port; 0 stands for a free one."""
     if text.isascii() and text.isdigit() and len(text) < 6 and int(text) < 65536:
         return int(text)
+    number = text.rpartition(":")[2]
+    if ":" in text and number.isascii() and number.isdigit():
+        raise argparse.ArgumentTypeError(f"`{text}` is not a port; write the number alone, such as {number}")
     raise argparse.ArgumentTypeError(f"`{text}` is not a port; write a number up to 65535, or 0 for a free one")
 
 

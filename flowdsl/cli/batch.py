@@ -22,7 +22,7 @@ from flowdsl.cli.consent import budget_of, may_begin
 from flowdsl.cli.flow_files import flow_source
 from flowdsl.cli.given_inputs import GivenInputs
 from flowdsl.cli.journaled import state_of
-from flowdsl.cli.kept_arguments import kept_arguments
+from flowdsl.cli.kept_arguments import kept_arguments, tags_of
 from flowdsl.cli.meant_options import check_is_flow
 from flowdsl.cli.observed import Watchers, watchers
 from flowdsl.cli.ready_flow import fault_door, ready_flow
@@ -117,7 +117,7 @@ def parser() -> Parser:
     )
     parser.add_argument("--limit", type=count, metavar="N", help="only the first N records")
     parser.add_argument("--sample", type=count, metavar="N", help="only N records, chosen by lot, the same each time")
-    add_options(parser)
+    add_options(parser, "all records together; default: any number")
     parser.set_defaults(inputs=None, resend=False)
     return parser
 
@@ -140,6 +140,7 @@ def perform(options: Namespace, kept: KeptBatch | None = None) -> int:
         names = [*shared, *(fields.get(name, name) for name in first.fields)]
         flow = ready_flow(source, options, names, stack, None)
         vendor_batched.check(flow, options)
+        tags_of(options, flow)
         if not options.quiet and kept is None:
             print_warnings(rehearsed(flow, source, options, names) if options.simulate else warnings(flow))
         types = declared_types(flow, fields)
@@ -283,6 +284,7 @@ def _run(work: _Batch, types: Mapping[str, str], folder: Path) -> int:
             max_requests=options.max_requests,
             max_usd=work.flow._settings.limits.max_usd,
             on_event=work.watchers,
+            tags=dict(options.tag),
             stop=stop,
         )
         async with aclosing(outcomes):

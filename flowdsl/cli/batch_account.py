@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 from flowdsl.cli import vendor_batched
 from flowdsl.cli.failure import FAILED
 from flowdsl.cli.journaled import behind, listed_later, sum_of
-from flowdsl.cli.printed import point_to_report
+from flowdsl.cli.printed import point_to_report, saved_by_cache
 from flowdsl.display.visible import visible_line
 
 if TYPE_CHECKING:
@@ -53,6 +53,7 @@ def account(
     facts = {"batch": work.id, "done": done, "failed": failed, "held": held, "requests": requests}
     facts |= {"caught": [{"record": record, "requests": number} for record, number in caught.items()]}
     facts |= {"cost_usd": usd if is_known else None, "folder": str(folder), "interrupted": bool(signals)}
+    facts |= {"not_paid_again": dict(zip(("requests", "usd"), work.journal.saved, strict=True))}
     if options.json:
         import json
 
@@ -72,6 +73,8 @@ def account(
         if done:
             point_to_report(work.journal.folder, str(folder), options)
     short = work.id[:13]
+    if not options.quiet:
+        sys.stderr.write(saved_by_cache(work.journal, options))
     if unwritten:
         sys.stderr.write(
             f"stopped: {unwritten[0]}\n  make room; `flowdsl resume {short}` goes on, and buys nothing twice\n"

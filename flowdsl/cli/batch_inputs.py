@@ -83,15 +83,26 @@ class RecordInputs:
                 f"the first record of {path} has no field for the input `{name}`: `{how}` names one, "
                 f"`-i {name}=VALUE` gives all records the same; it has {', '.join(map(visible_line, fields))}"
             )
-        if warn and fields and self._declared is not None and not self.own(fields):
+        if warn and fields and not self._reads_any(fields):
             sys.stderr.write(f"flowdsl: warning: {self._all_alike(fields, path)}\n")
+
+    def _reads_any(self, fields: Mapping[str, Any]) -> bool:
+        """Whether anything of a record may come into a run."""
+        own = self.own(fields)
+        if self._declared is not None:
+            return bool(own)
+        from flowdsl.cli.unread_inputs import unread_inputs
+        from flowdsl.document.dialects import message_of
+
+        document = self._flow.document
+        return message_of(document.source) is not None or len([*unread_inputs(document, own)]) < len(own)
 
     def _all_alike(self, fields: Mapping[str, Any], path: str) -> str:
         declared = list(self._declared or ())
         near = _meant(declared[0], list(fields), declared) if declared else None
-        how = (
-            f"`--map {declared[0]}={near or 'FIELD'}` takes one for the input" if declared else "it declares no inputs"
-        )
+        how = "it declares no inputs" if self._declared is not None else "it reads none"
+        if declared:
+            how = f"`--map {declared[0]}={near or 'FIELD'}` takes one for the input"
         return (
             f"no field of {path} is an input of the flow, and all records ask for the same: {how}; "
             f"the records have {', '.join(map(visible_line, fields))}"

@@ -9,8 +9,9 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from flowdsl.errors import ConfigError, UsageError
-from flowdsl.settings.files import Settings, project_file, usd, usd_by_name, user_file
+from flowdsl.settings.files import Settings, project_file, user_file
 from flowdsl.settings.origins import shown_path
+from flowdsl.settings.values import usd, usd_by_name
 
 if TYPE_CHECKING:
     from flowdsl.environment.flow import Flow

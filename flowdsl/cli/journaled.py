@@ -144,9 +144,13 @@ def announce(run: KeptRun, flow: Flow, inputs: Mapping[str, Any], options: Names
     Raises:
         UsageError: nobody is there to ask.
     """
+    from flowdsl.cli.used_again import used_again
     from flowdsl.journal.steps import changes, steps_of
 
     lines = [f"resume {run.id}: {named(run)}, {run.status}", f"  {worth(run)}; what asks for the same again uses it"]
+    state = state_of(flow.document.source.path)
+    if not options.quiet and (foreseen := used_again(run, flow, inputs, state, resend=options.resend)) is not None:
+        lines.append(f"  {foreseen}")
     found = changes(run.given.get("steps", {}), steps_of(flow.document))
     for what, steps in (("changed", found.changed), ("new", found.new), ("gone", found.gone)):
         if steps:

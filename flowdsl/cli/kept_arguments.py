@@ -30,6 +30,18 @@ def secret_names(flow: Flow, values: Mapping[str, Any]) -> set[str]:
     }
 
 
+def tags_of(options: Namespace, flow: Flow) -> dict[str, str]:
+    """The tags of a run, which stand where everybody reads them.
+
+    Raises:
+        UsageError: one is a secret.
+    """
+    tags = dict(options.tag)
+    for name in secret_names(flow, tags) if tags else ():
+        raise UsageError(f"--tag {name}: its value is a secret, and a tag stands in the journal and in manifest.json")
+    return tags
+
+
 def kept_arguments(options: Namespace, flow: Flow) -> tuple[list[str], list[str]]:
     """The arguments of a command without secrets, and the names of the inputs among them that held one. What stands in
     a file is read again there."""

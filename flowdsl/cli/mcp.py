@@ -42,6 +42,12 @@ def parser() -> Parser:
     parser.add_argument(
         "paths", nargs="*", default=["."], metavar="PATH", help="flows and kits, or folders of them (default: .)"
     )
+    over = "an agent speaks to it over standard input and output; `flowdsl serve` serves flows to agents at `/mcp`"
+    parser.instead = {
+        **dict.fromkeys(("--port", "--host", "--http", "--sse", "--transport"), over),
+        "--stdio": "leave it out: standard input and output are all it speaks over",
+        "--flows": "name flows and folders of them as they are: `flowdsl mcp flows`",
+    }
     flag(parser, "--simulate", help="use a simulator on this machine in place of every service")
     parser.add_argument("--out", type=file_name, metavar="DIR", help=f"where pictures are stored (default: {IMAGES})")
     parser.add_argument("--max-usd", type=usd, metavar="X", help="let a call spend at most X USD")
@@ -72,7 +78,7 @@ def _serve(options: Namespace, stack: ExitStack) -> int:
     host: dict[str, Any] = {"env": variables(source, ()), "kv": stored_values(source, ())}
     given: dict[str, Any] = {
         "storage": Storage(images=Path(options.out or IMAGES).absolute(), output=options.out or "flowdsl-output"),
-        "limits": Limits(max_usd=options.max_usd, max_requests=options.max_requests),
+        "limits": Limits(max_usd=options.max_usd, max_requests=options.max_requests, standard_input=False),
         "as_of": options.as_of,
         "allow_endpoints": options.allow_endpoint,
     }

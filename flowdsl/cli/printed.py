@@ -45,9 +45,7 @@ def equal_requests(journal: Journal, result: Result, options: Namespace) -> str:
     """What `--cache` has saved, or would have, in lines."""
     from flowdsl.cli.journaled import sum_of
 
-    number, usd = journal.saved
-    requests = "1 request was" if number == 1 else f"{number} requests were"
-    saved = f"--cache {options.cache}: {requests} not paid for again, {sum_of(usd)} less\n" if number else ""
+    saved = saved_by_cache(journal, options)
     if options.cache == "project" or not journal.wrote:
         return saved
     repeated = journal.runs.repeated(result.run)
@@ -59,6 +57,15 @@ def equal_requests(journal: Journal, result: Result, options: Namespace) -> str:
         return saved
     requests = "1 request asked" if number == 1 else f"{number} requests asked"
     return f"{saved}{requests} for the same as {before}: `--cache {cache}` buys that once, {sum_of(usd)} less\n"
+
+
+def saved_by_cache(journal: Journal, options: Namespace) -> str:
+    """What `--cache` has saved, as a line; empty where that is nothing."""
+    from flowdsl.cli.journaled import sum_of
+
+    number, usd = journal.saved
+    requests = "1 request was" if number == 1 else f"{number:,} requests were"
+    return f"--cache {options.cache}: {requests} not paid for again, {sum_of(usd)} less\n" if number else ""
 
 
 def point_to_report(state: Path, pictures: str, options: Namespace) -> None:

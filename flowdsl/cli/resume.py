@@ -179,7 +179,10 @@ def _check(run: KeptRun) -> None:
             "it again"
         )
     if "argv" not in run.given:
-        raise UsageError(f"a host application has made the run {run.id}: there `flow.resume(…)` goes on with it")
+        raise UsageError(
+            f"a host application has made the run {run.id}: there "
+            f'`flow.run(…, journal=journal.resuming("{run.id}"), run_id="{run.id}")` goes on with it'
+        )
 
 
 def _go_to(run: KeptRun | KeptBatch) -> None:

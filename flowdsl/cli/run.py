@@ -31,6 +31,7 @@ from flowdsl.cli.flow_help import FlowHelp
 from flowdsl.cli.from_step import start_of
 from flowdsl.cli.given_inputs import GivenInputs
 from flowdsl.cli.journaled import announce, behind, journal_of, listed_later
+from flowdsl.cli.kept_arguments import tags_of
 from flowdsl.cli.observed import add_watching, watchers
 from flowdsl.cli.printed import equal_requests, point_to_report, print_result
 from flowdsl.cli.ready_flow import IMAGES, fault_door, ready_flow
@@ -98,6 +99,7 @@ def perform(options: Namespace, source: Source) -> int:
     with ExitStack() as stack:
         flow = ready_flow(source, options, names, stack, most)
         check_vendor_batch(flow, options)
+        tags_of(options, flow)
         shown = []
         if not options.quiet:
             shown = rehearsed(flow, source, options, names) if options.simulate else warnings(flow)
@@ -252,8 +254,8 @@ def parser() -> Parser:
     return parser
 
 
-def add_options(parser: Parser) -> None:
-    """Adds what every run takes."""
+def add_options(parser: Parser, requests: str = f"default: {MAX_REQUESTS}") -> None:
+    """Adds what every run takes; `requests` is what is said of `--max-requests`."""
     repeated: dict[str, Any] = {"action": "append", "default": []}
     parser.add_argument("--env", metavar="NAME", help="let templates read an environment variable", **repeated)
     stored = "a value for `kv('NAME')`, before that of `[kv]` in flowdsl.toml; may be repeated"
@@ -289,6 +291,8 @@ def add_options(parser: Parser) -> None:
         metavar="WHERE",
         help="buy equal requests once: `run` within the run or batch, `project` among all runs of it (default: off)",
     )
+    tag = "what `flowdsl costs --by tag` adds up by; it stands in manifest.json too; may be repeated"
+    parser.add_argument("--tag", type=pair, metavar="NAME=VALUE", help=tag, **repeated)
     flag(parser, "--open", help="open the folder of the pictures when the run has ended")
     shown = parser.add_mutually_exclusive_group()
     shown.add_argument("--json", action="store_true", help="print the outputs as JSON, and nothing else")
@@ -301,7 +305,7 @@ def add_options(parser: Parser) -> None:
         "--max-requests",
         type=count,
         metavar="N",
-        help=f"send at most N paid requests, simulated ones counted alike (default: {MAX_REQUESTS})",
+        help=f"send at most N paid requests, simulated ones counted alike ({requests})",
     )
     add_allow_endpoint(parser)
     flag(parser, "--private-addresses", help="let steps such as REST reach this machine and its own network")
@@ -316,18 +320,22 @@ def _run(
     """The result of the run, with its events shown as the options say; findings that were `shown` are not repeated."""
     import asyncio
 
-    effects = fault_door(flow, options)
+    effects, tags = fault_door(flow, options), dict(options.tag)
 
     async def performed(show: Callable[[Event], None]) -> Result:
         run, journal = options.resume and options.resume.id, account.journal
         if not options.vendor_batch or journal is None:
-            return await flow.arun(inputs, on_event=account.hearing(show), effects=effects, journal=journal, run_id=run)
+            return await flow.arun(
+                inputs, on_event=account.hearing(show), effects=effects, journal=journal, run_id=run, tags=tags
+            )
         from flowdsl.cli.vendor_batched import batch_door
         from flowdsl.engine.state import new_run_id
 
         account.batched = run = run or new_run_id()
         async with batch_door(options, journal, run, effects) as door:
-            return await flow.arun(inputs, on_event=account.hearing(show), effects=door, journal=journal, run_id=run)
+            return await flow.arun(
+                inputs, on_event=account.hearing(show), effects=door, journal=journal, run_id=run, tags=tags
+            )
 
     if options.events:
         from flowdsl.cli.event_lines import print_event

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from argparse import Namespace
+from argparse import ArgumentTypeError, Namespace
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -14,7 +14,7 @@ from flowdsl.cli.arguments import Parser, add_allow_endpoint, add_as_of, count, 
 from flowdsl.cli.overwriting import check_written_over
 from flowdsl.cli.ready_flow import IMAGES, check_folder
 from flowdsl.errors import UsageError
-from flowdsl.settings.serving_keys import NO_TLS, names_certificate
+from flowdsl.settings.serving_keys import NO_TLS, names_certificate, parts_of
 
 if TYPE_CHECKING:
     from flowdsl.diagnostics import Diagnostic
@@ -42,6 +42,8 @@ EXAMPLES = (
 )
 _MOST_WORKERS = 64
 _NAME = "<serve>"
+_STDERR = "-"
+_FLOWS = "`flows` below [serve] in flowdsl.toml names flows to serve"
 _NEEDED = ("starlette", "uvicorn", "httptools", "python_multipart")
 
 
@@ -54,17 +56,23 @@ def main(arguments: Sequence[str]) -> int:
     _require_extra()
     if not 1 <= options.workers <= _MOST_WORKERS:
         raise UsageError(f"--workers takes a number from 1 to {_MOST_WORKERS}, such as the number of processors")
-    check_written_over(options.log_json, "log")
-    from flowdsl.settings.mistakes import Mistakes
+    if options.log_json != _STDERR:
+        check_written_over(options.log_json, "log")
+    from flowdsl.settings.mistakes import Mistaken, Mistakes
     from flowdsl.settings.serving import serving
 
     settings, mistakes = _settings(options.config), Mistakes()
     said = serving(settings, mistakes)
     simulated = options.simulate or not said.is_configured
     with ExitStack() as stack:
-        environment = _environment(options, simulated, settings, stack)
+        try:
+            environment = _environment(options, simulated, settings, stack)
+        except Mistaken as mistaken:
+            mistakes.add(mistaken)
+            mistakes.check()
+            raise
         if options.check:
-            return _check(environment, said, settings, mistakes)
+            return _check(options, environment, said, settings, mistakes)
         return _serve(options, environment, said, settings, stack, mistakes, simulated=simulated)
 
 
@@ -76,7 +84,7 @@ def parser() -> Parser:
     parser.add_argument(
         "--config", type=file_name, metavar="FILE", help="the settings file (default: the project's flowdsl.toml)"
     )
-    parser.add_argument("--host", metavar="H", help=f"the address to listen on (default: {HOST})")
+    parser.add_argument("--host", type=_address, metavar="H", help=f"the address to listen on (default: {HOST})")
     parser.add_argument("--port", type=port, metavar="P", help=f"the port (default: {PORT}); 0 takes a free one")
     parser.add_argument(
         "--workers", type=count, default=1, metavar="N", help="so many processes, which share all limits (default: 1)"
@@ -84,14 +92,30 @@ def parser() -> Parser:
     flag(parser, "--check", help="check the settings, and serve nothing")
     flag(parser, "--simulate", help="use a simulator on this machine in place of every service")
     flag(parser, "--proxy-headers", help="believe the X-Forwarded headers of a proxy on this machine that ends TLS")
-    parser.of_a_further_word = "; `flows` below [serve] in flowdsl.toml names flows to serve"
+    parser.of_a_further_word = f"; {_FLOWS}"
+    parser.instead = {
+        **dict.fromkeys(("--flows", "--flow"), _FLOWS),
+        **dict.fromkeys(("--token", "--tokens", "--api-key"), "`flowdsl tokens create NAME` makes a token"),
+    }
     parser.add_argument("--out", type=file_name, metavar="DIR", help=f"where pictures are stored (default: {IMAGES})")
     parser.add_argument(
-        "--log-json", type=file_name, metavar="FILE", help="write a line of JSON for each request, without prompts"
+        "--log-json",
+        type=file_name,
+        metavar="FILE",
+        help="add a line of JSON for each request to a file, without prompts; - for stderr",
     )
     add_allow_endpoint(parser)
     add_as_of(parser)
     return parser
+
+
+def _address(text: str) -> str:
+    """An address to listen on, without a port and whatever else stands in a URL."""
+    right = parts_of(text)
+    if right is not None:
+        host, number = right
+        raise ArgumentTypeError(f"`{text}` is more than a host: write `--host {host}{number and f' --port {number}'}`")
+    return text
 
 
 def _refuse_certificates(arguments: Sequence[str]) -> None:
@@ -133,7 +157,7 @@ def _environment(options: Namespace, simulated: bool, settings: Settings | None,
     given: dict[str, Any] = {
         "settings": options.config or PROJECT_FILE,
         "storage": Storage(images=Path(options.out or IMAGES).absolute()),
-        "limits": Limits(files_by_value=False),
+        "limits": Limits(files_by_value=False, standard_input=False),
         "as_of": options.as_of,
         "allow_endpoints": options.allow_endpoint,
     }
@@ -186,8 +210,11 @@ def _looked_at(
     return found, flows
 
 
-def _check(environment: Environment, said: Serving, settings: Settings | None, mistakes: Mistakes) -> int:
+def _check(
+    options: Namespace, environment: Environment, said: Serving, settings: Settings | None, mistakes: Mistakes
+) -> int:
     """Checks the settings; gives the exit code."""
+    from flowdsl.cli.serve_tokens import doubts, without_tokens
     from flowdsl.diagnostics import render
     from flowdsl.serve.tokens import Tokens
     from flowdsl.source import Source
@@ -203,20 +230,10 @@ def _check(environment: Environment, said: Serving, settings: Settings | None, m
         sys.stderr.write(f"{render(findings)}\n")
     if said.is_configured:
         _warn_of_needs(environment, found, settings)
-    tokens = Tokens(_state(settings), said=said.tokens)
-    for name in sorted(said.tokens.keys() - {token.name for token in tokens.all()}):
-        sys.stderr.write(f"flowdsl: warning: there is no token `{name}` yet: `flowdsl tokens create {name}` makes it\n")
-    for token in tokens.all():
-        if tokens.is_over(token):
-            name = token.name
-            sys.stderr.write(
-                f"flowdsl: warning: the token `{name}` is over: `flowdsl tokens revoke {name}` removes it, `flowdsl "
-                f"tokens create {name}` makes a new one\n"
-            )
-        elif unserved := [each for each in token.models or () if found.route(each) is None and each not in flows]:
-            what = "a name that is" if len(unserved) == 1 else "names that are"
-            listed = ", ".join(f"`{each}`" for each in unserved)
-            sys.stderr.write(f"flowdsl: warning: the token `{token.name}` is for {what} not served: {listed}\n")
+    tokens = Tokens(_state(settings), said=said.tokens, config=options.config)
+    host = _host(options, said)
+    for line in (*without_tokens(host, tokens), *doubts(tokens, said, lambda name: name in flows or found.route(name))):
+        sys.stderr.write(f"flowdsl: warning: {line}\n")
     where = "no settings file" if settings is None else os.path.relpath(settings[0])
     models = _counted(len(found.names()), "model")
     more = f" and {_counted(len(flows), 'flow')}" if flows else ""
@@ -256,21 +273,18 @@ def _serve(
     import asyncio
 
     from flowdsl.cli.consent import budget_of, cost_question
+    from flowdsl.cli.serve_tokens import without_tokens
     from flowdsl.cli.serve_workers import inherited, supervise
     from flowdsl.cli.served_arguments import served_arguments
     from flowdsl.journal.journal import Journal
     from flowdsl.serve.assembled import Parts, serve
-    from flowdsl.serve.hosts import is_loopback
     from flowdsl.serve.server import listener
+    from flowdsl.serve.shared_counts import SharedCounts
     from flowdsl.serve.tokens import Tokens
 
-    host = options.host or said.host or HOST
-    state = _state(settings)
-    if not is_loopback(host) and not Tokens(state).all():
-        raise UsageError(
-            f"on `{host}` everybody who reaches the port could spend your money: a gateway without tokens listens on "
-            f"this machine alone, `--host {HOST}`; `flowdsl tokens create NAME` makes a token"
-        )
+    host, state = _host(options, said), _state(settings)
+    for line in without_tokens(host, Tokens(state, config=options.config)):
+        raise UsageError(line)
     given = inherited()
     found, flows = _looked_at(environment, said, mistakes, is_quiet=given is not None)
     journal = stack.enter_context(Journal(state, simulated=simulated))
@@ -278,7 +292,7 @@ def _serve(
     number = options.port if options.port is not None else said.port if said.port is not None else PORT
     if not simulated and given is None:
         _warn_of_needs(environment, found, settings)
-    sock = stack.enter_context(listener(host, number) if given is None else given[0])
+    sock = stack.enter_context(listener(host, number) if given is None else given.sock)
     if options.workers > 1 and given is None:
         shown = sock.getsockname()[1]
         ready = lambda: _announce(host, shown, simulated=simulated)  # noqa: E731
@@ -299,7 +313,8 @@ def _serve(
         proxy_headers=options.proxy_headers,
         log=_log(options, stack),
         tell=_tell,
-        parent=None if given is None else given[1],
+        parent=None if given is None else given.alive,
+        counts=None if given is None else SharedCounts(given.counts, given.place),
         question=question,
         given=lambda flow: {} if options.config is not None else served_arguments(options, flow, to_others=True),
         tokens=said.tokens,
@@ -325,13 +340,16 @@ def _log(options: Namespace, stack: ExitStack) -> Callable[[str], None] | None:
         return None
     from flowdsl.cli.log_file import log_file
 
-    file = stack.enter_context(log_file(options.log_json))
+    file = None if options.log_json == _STDERR else stack.enter_context(log_file(options.log_json))
     is_missing = False
 
     def log(line: str) -> None:
         nonlocal is_missing
         try:
-            file.write(f"{line}\n".encode())
+            if file is None:
+                sys.stderr.write(f"{line}\n")
+            else:
+                file.write(f"{line}\n".encode())
             is_missing = False
         except OSError as error:
             if not is_missing:
@@ -339,6 +357,12 @@ def _log(options: Namespace, stack: ExitStack) -> Callable[[str], None] | None:
             is_missing = True
 
     return log
+
+
+def _host(options: Namespace, said: Serving) -> str:
+    """The address to listen on."""
+    host: str = options.host or said.host or HOST
+    return host
 
 
 def _state(settings: Settings | None) -> Path:

@@ -25,6 +25,12 @@ EXAMPLES = (
     "flowdsl tokens revoke shop",
 )
 ACTIONS = {"create": "make a token, which is shown once", "list": "the tokens, and what each may", "revoke": "end one"}
+_MEANT = {
+    **dict.fromkeys(("add", "new", "make", "issue"), "create"),
+    **dict.fromkeys(("delete", "remove", "rm", "end", "drop"), "revoke"),
+    **dict.fromkeys(("show", "ls", "all"), "list"),
+}
+"""Words that people have for the actions."""
 _DAYS = 366 * 100
 
 
@@ -33,8 +39,9 @@ def main(arguments: Sequence[str]) -> int:
     options = parser().parse(arguments)
     action, name = options.action, options.name
     if action not in ACTIONS:
-        near = nearest(action, ACTIONS)
+        near = _MEANT.get(action) or nearest(action, ACTIONS)
         hint = f"did you mean `{near}`?" if near else f"there are {', '.join(ACTIONS)}"
+        hint = "`flowdsl tokens list` shows all" if near == "list" and name is not None else hint
         raise UsageError(f"`flowdsl tokens` knows no `{action}`: {hint}")
     if action == "list" and name is not None:
         raise UsageError("`flowdsl tokens list` takes no name: it lists all")
@@ -56,7 +63,7 @@ def main(arguments: Sequence[str]) -> int:
         mistakes = Mistakes()
         said = said_tokens(settings[0], settings[1].get("tokens"), mistakes)
         mistakes.check()
-    tokens = Tokens(state, said=said)
+    tokens = Tokens(state, said=said, config=options.config)
     if action == "create":
         return _create(tokens, options)
     if action == "revoke":

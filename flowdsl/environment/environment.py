@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from flowdsl.checker import CheckSettings, in_order
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
     from datetime import date
 
-    from flowdsl.document.document import Document
     from flowdsl.document.flow_file import FlowFile
     from flowdsl.engine.effects import Effects, Journal
     from flowdsl.engine.own_loop import KeptLoops
@@ -352,18 +351,12 @@ class Environment(Unchanging):
         )
         with counting(settings.models):
             found = check_file(file, against)
-        if settings.policy and not has_errors(found):
-            found = in_order([*found, *self._judged(file.documents, settings)])
+        if (settings.policy or not settings.limits.standard_input) and not has_errors(found):
+            from flowdsl.environment.not_allowed import not_allowed
+
+            found = in_order([*found, *not_allowed(self, file.documents, settings)])
         own = settings.findings_for(self.registry, file.named_services)
         return Examined(file, [*own, *worded(nodes, found)], settings, files)
-
-    def _judged(self, documents: Iterable[Document], settings: InForce) -> Iterator[Diagnostic]:
-        """What of flows breaks rules of the house, as far as no run decides it."""
-        from flowdsl.environment.flow import Flow
-        from flowdsl.plan.judged import judged
-
-        for document in documents:
-            yield from judged(Flow(self, document, (), settings, False).plan().requests, settings.policy)
 
     def settings_for(self, source: Source) -> InForce:
         """The settings and limits that count for a flow."""

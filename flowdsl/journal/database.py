@@ -164,7 +164,7 @@ class Database:
         make(self.folder)
         with suppress(FileExistsError):  # its owner's alone, whoever may look into the folder
             os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
-        connection = sqlite3.connect(self.path, _PATIENCE_S, isolation_level=None, check_same_thread=False)
+        connection = sqlite3.connect(self.path, timeout=_PATIENCE_S, isolation_level=None, check_same_thread=False)
         try:
             connection.row_factory = sqlite3.Row
             if _is_foreign(connection):

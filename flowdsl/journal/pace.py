@@ -32,6 +32,7 @@ KNOWN_S = 3600.0
 _TURNS: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[tuple[Path, str, str], Turns]] = WeakKeyDictionary()
 UNPACED_S = 0.05
 """So much later this process hears of what others were told by a service that nobody had limited."""
+_MOST_UNPACED = 1000
 _MINUTE_S = 60.0
 _ASKED = """
     SELECT (SELECT at FROM pace WHERE service = :service) AS at,
@@ -66,6 +67,8 @@ class Pace:
                 if rows and rows[0]["at"] is not None:
                     wait_s = _moved(rows[0], self._clock()) - self._clock()
                 if wait_s <= 0.0:
+                    if len(self._database.unpaced) >= _MOST_UNPACED:
+                        self._database.unpaced.clear()
                     self._database.unpaced[asked] = time.monotonic() + UNPACED_S
                 await asyncio.sleep(max(wait_s, 0.0))
                 return

@@ -19,6 +19,8 @@ _WHY = {
     "The run would stop where the file is needed, perhaps after pictures were paid for.": "missing-file not-a-module",
     "A flow from somebody else must not read files beside the project.": "outside-root outside-output",
     "Whoever may send inputs to a flow that is served could read the files of its machine.": "file-by-value",
+    "The input of a server is not for flows: it may be what its clients say, and a flow would swallow that.": """
+        no-standard-input""",
     "Of two things of one name only one can be meant, and which one would be a guess.": """
         import-collision duplicate-id same-file-name""",
     "Code of another language is not run here, so that the flow would do something else than it did there.": """

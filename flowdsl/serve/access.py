@@ -31,7 +31,7 @@ class Access:
         self._rate = Rate(journal.database)
 
     def token(self, request: Request) -> Token | None:
-        """The token of a request; None where none is needed.
+        """The token of a request, whose name is noted for the log; None where none is needed.
 
         Raises:
             Refusal: it has none that counts.
@@ -50,11 +50,15 @@ class Access:
             raise Refusal(401, message, code="invalid_api_key", headers=_UNAUTHORIZED)
         found = self.tokens.of(text)
         if found is None:
-            message = "Incorrect token provided; `flowdsl tokens create` makes one."
+            message = "Incorrect token provided; `flowdsl tokens create NAME` makes one."
             raise Refusal(401, message, code="invalid_api_key", headers=_UNAUTHORIZED)
         if self.tokens.is_over(found):
-            message = f"The token '{found.name}' is over; `flowdsl tokens create` makes another one."
+            again = (
+                f"`flowdsl tokens revoke {found.name}` and then `flowdsl tokens create {found.name}` make another one"
+            )
+            message = f"The token '{found.name}' is over; {again}."
             raise Refusal(401, message, code="expired_api_key", headers=_UNAUTHORIZED)
+        request.scope["state"]["token"] = found.name
         return found
 
     async def count(self, token: Token | None) -> None:

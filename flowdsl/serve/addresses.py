@@ -10,6 +10,7 @@ from starlette.responses import Response
 from starlette.routing import Match, Route
 from starlette.types import Receive, Scope, Send
 
+from flowdsl.nearest import nearest
 from flowdsl.serve.fields import shown
 from flowdsl.serve.refusal import Refusal, not_found
 
@@ -41,8 +42,11 @@ class Addresses:
         route = self._named.get(scope["path"]) or self._matching(scope)
         scope["state"]["place"] = route.path
         if route.methods and scope["method"] not in route.methods:
-            message = f"Not allowed to {shown(scope['method'])[1:-1]} on {shown(scope['path'])[1:-1]}."
-            raise Refusal(405, message, code="method_not_allowed", headers={"allow": ", ".join(sorted(route.methods))})
+            takes = ", ".join(sorted(route.methods))
+            message = (
+                f"Not allowed to {shown(scope['method'])[1:-1]} on {shown(scope['path'])[1:-1]}; it takes {takes}."
+            )
+            raise Refusal(405, message, code="method_not_allowed", headers={"allow": takes})
         if route.app is route.endpoint:
             await route.app(scope, receive, send)
             return
@@ -55,4 +59,18 @@ class Addresses:
             if match is not Match.NONE:
                 scope.update(found)
                 return route
-        raise not_found(shown(scope["method"])[1:-1], shown(scope["path"])[1:-1])
+        raise not_found(shown(scope["method"])[1:-1], shown(scope["path"])[1:-1], self._meant(scope["path"]))
+
+    def _meant(self, path: str) -> str | None:
+        """The address that is likely to be meant: one that goes on where this one ends, or the most similar one."""
+        path = path.rstrip("/")
+        if path in self._named:
+            return path
+        parts = path.split("/")
+        for route in self._routes:
+            *begin, _ = route.path.split("/")
+            if len(begin) == len(parts) and all(
+                own[:1] == "{" or own == said for own, said in zip(begin, parts, strict=True)
+            ):
+                return route.path
+        return nearest(path, self._named)

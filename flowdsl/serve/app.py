@@ -17,8 +17,9 @@ from starlette.types import ASGIApp
 from flowdsl import __version__
 from flowdsl.errors import UsageError
 from flowdsl.events import PartialImage
+from flowdsl.journal.errors import JournalError
 from flowdsl.serve.access import Access
-from flowdsl.serve.addresses import Addresses
+from flowdsl.serve.addresses import Addresses, Handler
 from flowdsl.serve.bodies import edit, generation, held_of
 from flowdsl.serve.fields import Asked
 from flowdsl.serve.flow_addresses import FlowAddresses
@@ -30,7 +31,7 @@ from flowdsl.serve.openapi_page import WELCOME, page
 from flowdsl.serve.outside import HANDLERS, Log, Outside, bug, closed, refused, response_of
 from flowdsl.serve.pictures import Pictures
 from flowdsl.serve.reading import Reading
-from flowdsl.serve.refusal import Refusal, stopping
+from flowdsl.serve.refusal import Refusal, of_run, stopping
 from flowdsl.serve.responses import completed_events, error_event, images_body, partial_event, whole
 
 if TYPE_CHECKING:
@@ -38,7 +39,13 @@ if TYPE_CHECKING:
 
 _SENT_WHOLE = 512 * 1024
 _PAGE = {"content-security-policy": "default-src 'none'; style-src 'unsafe-inline'"}
-_PLACES = {"docs": "/docs", "openapi": "/openapi.json", "models": "/v1/models", "health": "/healthz"}
+_PLACES = {
+    "docs": "/docs",
+    "openapi": "/openapi.json",
+    "models": "/v1/models",
+    "flows": "/flows",
+    "health": "/healthz",
+}
 
 
 class Application:
@@ -54,6 +61,7 @@ class Application:
         flows: FlowAddresses,
         paths: Mapping[str, str],
         mcp: ASGIApp,
+        metrics: Metrics,
         *,
         tell: Log,
         log: Log | None = None,
@@ -63,7 +71,7 @@ class Application:
         self._access = access
         self._flows = flows
         self._paths = paths
-        self._metrics = Metrics(lambda: gateway.in_flight)
+        self._metrics = metrics
         self.reading = Reading()
         self.is_stopping = False
         routes = [
@@ -92,7 +100,15 @@ class Application:
             refusal.message = pictures.published(refusal.message, "")
             return await refused(request, refusal)
 
-        handlers = {**HANDLERS, Refusal: hidden, UsageError: unreadable}
+        async def unkept(request: Request, error: JournalError) -> Response:
+            return await hidden(request, of_run(error))
+
+        handlers: dict[type[Exception], Handler] = {
+            **HANDLERS,
+            Refusal: hidden,
+            UsageError: unreadable,
+            JournalError: unkept,
+        }
         inside = ServerErrorMiddleware(Addresses(routes, handlers), bug)
         self.asgi = Outside(inside, access.tokens, self._metrics, self.reading, tell, log)
 
@@ -106,17 +122,17 @@ class Application:
         await self._access.count(token)
         state = request.scope["state"]
         owner = "" if token is None else token.name
-        if owner:
-            state["token"] = owner
         asked = await read(request, request.path_params.get("deployment"))
         key = key_of(request)
         self._access.check_model(token, asked.model)
         route = self._gateway.route(asked)
         state["model"] = asked.model
         heard: asyncio.Queue[PartialImage | None] = asyncio.Queue()
-        task = self._gateway.start(asked, route, Asker(owner, self._access.journal(token), heard.put_nowait), key)
+        bought = self._metrics.and_in(state)
+        asker = Asker(owner, self._access.journal(token), heard.put_nowait, bought)
+        task = self._gateway.start(asked, route, asker, key)
         held_of(request).kept_by(task)
-        task.add_done_callback(lambda task: self._counted(task, asked.model, state))
+        task.add_done_callback(lambda task: _note(task, state))
         if asked.stream:
             task.add_done_callback(lambda _: heard.put_nowait(None))
             return await self._stream(task, heard, asked)
@@ -152,13 +168,6 @@ class Application:
                 yield piece
 
         return StreamingResponse(events(), media_type="text/event-stream", headers=NO_STORE)
-
-    def _counted(self, task: asyncio.Task[Made], model: str, state: dict[str, Any]) -> None:
-        """Counts what a request has brought, also when nobody waits for it any more."""
-        if not task.cancelled() and task.exception() is None:
-            made = task.result()
-            state["images"], state["cost_usd"] = len(made.images), made.cost_usd
-            self._metrics.made(model, len(made.images), made.cost_usd)
 
     def _address(self, request: Request, image: Image) -> str:
         return self._pictures.address_of(Path(image.original).name, str(request.base_url))
@@ -221,6 +230,13 @@ class Application:
 
 def _model(name: str) -> dict[str, Any]:
     return {"id": name, "object": "model", "created": 0, "owned_by": "flowdsl"}
+
+
+def _note(task: asyncio.Task[Made], state: dict[str, Any]) -> None:
+    """Notes for the log what a request has brought; what another one has bought costs nothing."""
+    if not task.cancelled() and task.exception() is None:
+        state["images"] = len(task.result().images)
+        state.setdefault("cost_usd", 0.0)
 
 
 def _cost(made: Made) -> dict[str, str]:

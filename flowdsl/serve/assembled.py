@@ -23,11 +23,13 @@ from flowdsl.serve.app import Application
 from flowdsl.serve.flow_addresses import FlowAddresses
 from flowdsl.serve.flow_runs import FlowRuns, Given
 from flowdsl.serve.gateway import Gateway
+from flowdsl.serve.metrics import Metrics, counting
 from flowdsl.serve.outside import Log
 from flowdsl.serve.pictures import Pictures
 from flowdsl.serve.refusal import Refusal
 from flowdsl.serve.routes import Routing
 from flowdsl.serve.server import Server
+from flowdsl.serve.shared_counts import SharedCounts
 from flowdsl.serve.tokens import Tokens
 from flowdsl.serve.warned import in_both
 from flowdsl.settings.said_tokens import SaidToken
@@ -39,9 +41,9 @@ if TYPE_CHECKING:
 
 class Parts(NamedTuple):
     """What a gateway is made of. `paths` are those of the application, `state` is the folder that its processes
-    share, `parent` a descriptor at whose end the gateway ends as well, `question`
-    what is asked before an agent runs a flow, `given` what the journal keeps of a run of a flow, `tokens` what settings
-    say of tokens."""
+    share, `parent` a descriptor at whose end the gateway ends as well, `counts` where several processes count,
+    `question` what is asked before an agent runs a flow, `given` what the journal keeps of a run of a flow, `tokens`
+    what settings say of tokens."""
 
     environment: Environment
     routing: Routing
@@ -54,6 +56,7 @@ class Parts(NamedTuple):
     log: Log | None = None
     tell: Log = lambda text: None
     parent: int | None = None
+    counts: SharedCounts | None = None
     question: Callable[[Flow, Mapping[str, Any]], str | None] = lambda flow, inputs: None
     given: Given = lambda flow: {}
     tokens: Mapping[str, SaidToken] = MappingProxyType({})
@@ -69,10 +72,13 @@ async def serve(parts: Parts, sock: socket.socket, on_ready: Callable[[Server], 
     requests did not end.
 
     Raises:
-        UsageError: the pictures are not in a folder, or whoever asks may name files of this machine.
+        UsageError: the pictures are not in a folder, whoever asks may name files of this machine, or
+            flows may read standard input.
     """
     if parts.environment.limits.files_by_value:
         raise UsageError("clients of a gateway name no files: its environment has Limits(files_by_value=False)")
+    if parts.environment.limits.standard_input:
+        raise UsageError("standard input is the gateway's own: its environment has Limits(standard_input=False)")
     images = parts.environment.storage.images
     if not isinstance(images, str):
         raise UsageError("a gateway serves pictures from a folder: Storage(images=…) of its environment names one")
@@ -85,11 +91,20 @@ async def serve(parts: Parts, sock: socket.socket, on_ready: Callable[[Server], 
         tokens.all()  # what is there now is needed as long as this process lives
     access = Access(tokens, parts.journal)
     async with parts.environment, AsyncExitStack() as stack:
-        gateway = Gateway(parts.environment, parts.routing, tell=in_both(parts.tell, parts.log))
-        flows = FlowAddresses(FlowRuns(parts.flows, gateway, parts.given), access, pictures)
-        mcp = _agents(parts, access, pictures)
+        tell = in_both(parts.tell, parts.log)
+        gateway = Gateway(parts.environment, parts.routing, tell=tell, own=pictures.own_file)
+        mcp: McpAddress | None = None
+
+        def in_flight() -> int:
+            return gateway.in_flight + (0 if mcp is None else mcp.in_flight)
+
+        metrics = await stack.enter_async_context(counting(parts.counts, in_flight))
+        flows = FlowAddresses(FlowRuns(parts.flows, gateway, parts.given), access, pictures, metrics)
+        mcp = _agents(parts, access, pictures, metrics)
         agents = mcp or NoAgents(_why_no_agents(parts))
-        application = Application(gateway, pictures, access, flows, parts.paths, agents, tell=parts.tell, log=parts.log)
+        application = Application(
+            gateway, pictures, access, flows, parts.paths, agents, metrics, tell=parts.tell, log=parts.log
+        )
         server = Server(application, gateway, sock, on_ready, proxy_headers=parts.proxy_headers)
         if parts.parent is not None:
             asyncio.get_running_loop().add_reader(parts.parent, server.stop)
@@ -122,11 +137,11 @@ def _why_no_agents(parts: Parts) -> str:
     return "the gateway needs the package mcp: pip install 'flowdsl[mcp]'"
 
 
-def _agents(parts: Parts, access: Access, pictures: Pictures) -> McpAddress | None:
+def _agents(parts: Parts, access: Access, pictures: Pictures, metrics: Metrics) -> McpAddress | None:
     """What responds to agents, where flows are served and the extra is there. Its sessions are of one process."""
     if not parts.flows or parts.is_worker or find_spec("mcp") is None:
         return None
     from flowdsl.serve.mcp_address import McpAddress
 
     tell = in_both(parts.tell, parts.log)
-    return McpAddress(parts.flows, access, pictures, parts.question, parts.given, tell)
+    return McpAddress(parts.flows, access, pictures, parts.question, parts.given, tell, metrics)

@@ -9,6 +9,7 @@ from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartException
 from starlette.requests import ClientDisconnect, Request
 
+from flowdsl.nearest import nearest
 from flowdsl.serve.fields import Asked, asked, form_values, json_body, param_of, shown
 from flowdsl.serve.reading import Held
 from flowdsl.serve.refusal import Refusal, all_of
@@ -58,13 +59,13 @@ async def edit(request: Request, deployment: str | None) -> Asked:
     """
     kind, wrong = request.headers.get("content-type", ""), list[Refusal]()
     if kind.partition(";")[0].strip().lower() != _FORM:
-        body = json_body(await whole_body(request, LONGEST_JSON), kind)
+        body = json_body(await whole_body(request, LONGEST_JSON), kind, "a form with files, 'multipart/form-data', or ")
         images, mask = body.pop("images", None), body.pop("mask", None)
         found = asked(body, deployment=deployment, is_edit=True)
         links = tuple(_linked(images, "images", wrong))
         masks = _linked(None if mask is None else [mask], "mask", wrong)
-        return _with_pictures(found, links, masks[0] if masks else None, wrong)
-    _check_length(request, LONGEST_FORM)
+        return _with_pictures(found, links, masks[0] if masks else None, wrong, is_form=False)
+    _check_head(request, LONGEST_FORM)
     limited = Request(request.scope, _limited(request, LONGEST_FORM))
     try:
         async with (
@@ -79,7 +80,9 @@ async def edit(request: Request, deployment: str | None) -> Asked:
                     if field in files:
                         files[field].append(Blob(await value.read(), value.content_type or "", value.filename or None))
                     else:
-                        message = f"Unknown file: {shown(name)}."
+                        near = nearest(field, files)
+                        hint = f" Did you mean '{near}'?" if near else " The pictures to edit are 'image'."
+                        message = f"Unknown file: {shown(name)}.{hint}"
                         wrong.append(Refusal(400, message, param=param_of(name), code="unknown_parameter"))
                 elif name.removesuffix("[]") in files:
                     message = f"Invalid type for {shown(name)}: expected a file of the form, with a file name."
@@ -99,16 +102,23 @@ async def edit(request: Request, deployment: str | None) -> Asked:
 
 
 def _with_pictures(
-    found: Asked | list[Refusal], images: tuple[Any, ...], mask: Any, wrong: Sequence[Refusal] = ()
+    found: Asked | list[Refusal],
+    images: tuple[Any, ...],
+    mask: Any,
+    wrong: Sequence[Refusal] = (),
+    *,
+    is_form: bool = True,
 ) -> Asked:
     """What is asked for, with its pictures; what is `wrong` with them is told with what is wrong with the fields."""
     told = [*(found if isinstance(found, list) else ()), *wrong]
-    if not images and not wrong:
-        message = "You must provide an image parameter: the pictures to edit."
-        told.append(Refusal(400, message, param="image", code="missing_required_parameter"))
+    name = "image" if is_form else "images"
+    if not images and not wrong and not any(each.param in ("image", "image[]", "images") for each in told):
+        what = "files of the form" if is_form else "a list, and each picture in it an object with `image_url`"
+        message = f"You must provide an {name} parameter: the pictures to edit, {what}."
+        told.append(Refusal(400, message, param=name, code="missing_required_parameter"))
     if len(images) > _MOST_PICTURES:
         message = f"There are {len(images)} pictures to edit, and at most {_MOST_PICTURES} are taken."
-        told.append(Refusal(400, message, param="image", code="invalid_value"))
+        told.append(Refusal(400, message, param=name, code="invalid_value"))
     if told or isinstance(found, list):
         raise all_of(told)
     return found._replace(images=images, mask=mask)
@@ -142,7 +152,7 @@ async def whole_body(request: Request, most: int) -> bytes:
         ClientGone: it did not come, and will not.
         Refusal: it has more bytes than this, or takes too long.
     """
-    _check_length(request, most)
+    _check_head(request, most)
     pieces: list[bytes] = []
     receive = _limited(request, most)
     async with held_of(request).within(PATIENCE_S):
@@ -179,7 +189,12 @@ def _limited(request: Request, most: int) -> Any:
     return receive
 
 
-def _check_length(request: Request, most: int) -> None:
+def _check_head(request: Request, most: int) -> None:
+    """Looks at what the head of a request says of its body."""
+    encoding = request.headers.get("content-encoding", "identity").strip()
+    if encoding.lower() != "identity":
+        message = f"Unsupported content encoding: {shown(encoding)}. Send the body as it is, without compressing it."
+        raise Refusal(400, message, code="unsupported_content_encoding")
     said = request.headers.get("content-length", "")
     if said.isdecimal() and int(said[:20]) > most:
         raise _too_large(most)

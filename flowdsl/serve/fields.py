@@ -9,6 +9,7 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
+from flowdsl.checker.inputs import SPELLED
 from flowdsl.nearest import nearest
 from flowdsl.secrets.plain import without_keys
 from flowdsl.serve.refusal import Refusal
@@ -93,15 +94,18 @@ def asked(body: Mapping[str, Any], *, deployment: str | None = None, is_edit: bo
     return Asked(model, prompt, given, form, bool(given.get("stream")), is_edit)
 
 
-def json_body(raw: bytes, content_type: str) -> dict[str, Any]:
-    """The JSON object that is the body of a request.
+def json_body(raw: bytes, content_type: str, also: str = "") -> dict[str, Any]:
+    """The JSON object that is the body of a request; `also` says what else the address takes.
 
     Raises:
         Refusal: it is none.
     """
+    takes = f"This address takes {also}'application/json'."
+    if not raw:
+        raise Refusal(400, f"The request has no body. {takes}", code="invalid_json")
     if content_type.partition(";")[0].strip().lower() != "application/json":
-        message = f"Unsupported content type: {shown(content_type)}. This address takes 'application/json'."
-        raise Refusal(400, message, code="unsupported_content_type")
+        what = f"Unsupported content type: {shown(content_type)}" if content_type else "The request has no content type"
+        raise Refusal(400, f"{what}. {takes}", code="unsupported_content_type")
     try:
         text = raw.decode(json.detect_encoding(raw))
         body = _DECODER.decode(text)
@@ -109,6 +113,8 @@ def json_body(raw: bytes, content_type: str) -> dict[str, Any]:
             json.dumps(body, ensure_ascii=False).encode()  # half a surrogate pair is no text
     except (ValueError, RecursionError) as error:
         said = f" {error}." if isinstance(error, _Twice) else ""
+        if isinstance(error, json.JSONDecodeError):
+            said = f" {error.msg}: line {error.lineno}, column {error.colno}."
         message = f"We could not parse the JSON body of your request.{said}"
         raise Refusal(400, message, code="invalid_json") from None
     if not isinstance(body, dict):
@@ -155,8 +161,20 @@ def _fits(value: Any, kind: str) -> bool:
 
 
 def _mistyped(name: str, value: Any, kind: str) -> Refusal:
-    message = f"Invalid type for '{name}': expected {kind}, but got {_kind(value)} instead."
+    right = _meant(value, kind)
+    hint = "" if right is None else f" Write {right}, without quotes." if isinstance(value, str) else f" Write {right}."
+    message = f"Invalid type for '{name}': expected {kind}, but got {_kind(value)} instead.{hint}"
     return Refusal(400, message, param=name, code="invalid_type")
+
+
+def _meant(value: Any, kind: str) -> str | None:
+    """The value of the right type that is meant, as JSON has it."""
+    if kind == FLAG:
+        return {**SPELLED, "true": "true", "false": "false"}.get(str(value).lower())
+    if kind == NUMBER and isinstance(value, float):
+        return str(int(value)) if value.is_integer() and abs(value) < 1e15 else None
+    digits = value.strip() if kind == NUMBER and isinstance(value, str) else ""
+    return digits if digits.isascii() and digits.isdigit() and len(digits) < 10 else None
 
 
 def _unknown(name: str, known: Iterable[str]) -> Refusal:

@@ -18,6 +18,7 @@ from flowdsl.serve.fields import shown
 from flowdsl.serve.flow_runs import FlowRun, FlowRuns
 from flowdsl.serve.given_inputs import given_inputs
 from flowdsl.serve.headers import NO_STORE, check_room, key_of
+from flowdsl.serve.metrics import Metrics
 from flowdsl.serve.pictures import Pictures
 from flowdsl.serve.refusal import Refusal
 
@@ -27,10 +28,11 @@ _EVENTS = "text/event-stream"
 class FlowAddresses:
     """What an application has for flows."""
 
-    def __init__(self, runs: FlowRuns, access: Access, pictures: Pictures) -> None:
+    def __init__(self, runs: FlowRuns, access: Access, pictures: Pictures, metrics: Metrics) -> None:
         self._runs = runs
         self._access = access
         self._pictures = pictures
+        self._metrics = metrics
 
     def routes(self) -> list[Route]:
         """The addresses."""
@@ -67,7 +69,8 @@ class FlowAddresses:
         inputs = given_inputs(self._runs.flows[id], await json_object(request))
         check_room(self._runs.in_flight)
         owner = "" if token is None else token.name
-        run = self._runs.start(id, inputs, owner, self._access.journal(token), key_of(request))
+        key, bought = key_of(request), self._metrics.and_in(request.scope["state"])
+        run = self._runs.start(id, inputs, owner, self._access.journal(token), key, bought)
         if run.task is not None:
             held_of(request).kept_by(run.task)
         where = {"location": f"/runs/{run.id}", **NO_STORE}

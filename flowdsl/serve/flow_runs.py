@@ -19,6 +19,7 @@ from flowdsl.serve.blamed import blamed
 from flowdsl.serve.elsewhere import LOOK_S, place_of, to_end
 from flowdsl.serve.gateway import Gateway
 from flowdsl.serve.keys import alone
+from flowdsl.serve.metrics import Bought, purchases
 from flowdsl.serve.refusal import Refusal, of_kept, of_run, other_request
 from flowdsl.serve.warned import warn
 
@@ -41,11 +42,12 @@ class FlowRun:
     """A run: `running`, `done`, `failed` or `cancelled`. Events are counted from 0; the first are forgotten where there
     are very many. What it says of itself holds paths of this machine: see `published`."""
 
-    def __init__(self, id: str, flow: str, owner: str, digest: str) -> None:
+    def __init__(self, id: str, flow: str, owner: str, digest: str, bought: Bought) -> None:
         self.id = id
         self.flow = flow
         self.owner = owner
         self.digest = digest
+        self.count = purchases(bought)
         self.place = place_of(id, owner)
         self.status = "running"
         self.result: dict[str, Any] | None = None
@@ -135,8 +137,10 @@ class FlowRuns:
             facts["forgotten"] = list(_FORGOTTEN if status == "done" else ())
         return facts if found.error is None else {**facts, **of_kept(found.error).body()}
 
-    def start(self, flow: str, inputs: Mapping[str, Any], owner: str, journal: Journal, key: str | None) -> FlowRun:
-        """Begins a run, or gives that of the same key.
+    def start(
+        self, flow: str, inputs: Mapping[str, Any], owner: str, journal: Journal, key: str | None, bought: Bought
+    ) -> FlowRun:
+        """Begins a run, or gives that of the same key; `bought` is told of what a new one buys.
 
         Raises:
             Refusal: the key was used for another request.
@@ -154,7 +158,7 @@ class FlowRuns:
             _check_same(digest, _kept_digest(journal, id))
             if before is not None and before.status in ("running", "done"):
                 return before
-        run = self._runs[id] = FlowRun(id, flow, owner, digest)
+        run = self._runs[id] = FlowRun(id, flow, owner, digest, bought)
         found = self.flows[flow]
         run.task = self._gateway.begin(self._run_alone(run, found, inputs, journal.giving(self._given(found)), tags))
         if self._watching is None or self._watching.done():
@@ -195,6 +199,7 @@ class FlowRuns:
     ) -> None:
         def hear(event: Event) -> None:
             said = event.to_dict()
+            run.count(event)
             run.pictures.update(_pictures_of(event))
             run.tell(said)
             if isinstance(event, FlowFinished) and event.status != "done":

@@ -16,16 +16,19 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 from flowdsl.environment import Environment
 from flowdsl.errors import FlowCheckError, RunError
 from flowdsl.events import Event, PartialImage
+from flowdsl.image.own_addresses import OwnAddresses, knowing
 from flowdsl.journal.errors import JournalError
 from flowdsl.journal.tags import REQUEST_TAG, TARGET_TAG
 from flowdsl.serve.fields import Asked, shown
 from flowdsl.serve.keys import alone
+from flowdsl.serve.metrics import Bought, purchases
 from flowdsl.serve.refusal import Refusal, all_of, of_run, other_request, outdated
 from flowdsl.serve.request_flow import FACTS, PICTURES, RequestFlows, inputs_of
 from flowdsl.serve.routes import Route, Routing, Target
 from flowdsl.serve.warned import warn
 
 if TYPE_CHECKING:
+    from flowdsl.engine.result import Result
     from flowdsl.image.image import Image
     from flowdsl.journal.journal import Journal
 
@@ -35,11 +38,13 @@ OnPartial = Callable[[PartialImage], Any]
 
 
 class Asker(NamedTuple):
-    """Who asks: to whom idempotency keys belong, what pays for the request, and what hears of unfinished pictures."""
+    """Who asks: to whom idempotency keys belong, what pays for the request, what hears of unfinished pictures, and what
+    is told of those that are bought."""
 
     owner: str
     journal: Journal
     hear: OnPartial
+    bought: Bought
 
 
 class Made(NamedTuple):
@@ -59,7 +64,8 @@ class _Keyed(NamedTuple):
 
 
 class Gateway:
-    """Buys what requests ask for. It belongs to the event loop in which it is used."""
+    """Buys what requests ask for. It belongs to the event loop in which it is used; `own` are the addresses of pictures
+    that it gives out."""
 
     def __init__(
         self,
@@ -67,10 +73,12 @@ class Gateway:
         routing: Routing,
         clock: Callable[[], float] = time.time,
         tell: Callable[[str], None] = lambda text: None,
+        own: OwnAddresses | None = None,
     ) -> None:
         self.routing = routing
         self.tell = tell
         """Tells whoever runs the gateway."""
+        self._own = own
         self._flows = RequestFlows(environment)
         self._clock = clock
         self._tasks: set[asyncio.Task[Any]] = set()
@@ -128,7 +136,8 @@ class Gateway:
 
     def begin(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
         """Works on something that is finished before the gateway ends."""
-        task = asyncio.create_task(work)
+        with knowing(self._own):
+            task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._ended)
         return task
@@ -195,25 +204,32 @@ class Gateway:
 
     async def _run(self, asked: Asked, target: Target, asker: Asker, tags: dict[str, str], id: str | None) -> Made:
         flow = self._flows.of(asked, target).flow
-        limits = None
+        limits, before = None, None
         if id is not None:
             tags = {**tags, TARGET_TAG: json.dumps([target.service, target.model])}
-            if asker.journal.repeating(id) == "done":  # all of it is bought, whatever the settings say by now
+            before = asker.journal.repeating(id)
+            if before == "done":  # all of it is bought, whatever the settings say by now
                 limits = flow.limits._replace(max_requests=0, fixed=frozenset(("max_requests",)))
+        count = purchases(lambda _, *figures: asker.bought(asked.model, *figures))
 
         def listen(event: Event) -> None:
+            count(event)
             if isinstance(event, PartialImage):
                 asker.hear(event)
 
         inputs, journal = inputs_of(asked, target), asker.journal
-        heard = listen if asked.stream else None
+        heard = None if before is None and not asked.stream else listen  # of a new run all that it has is bought
         try:
             result = await flow.arun(inputs, on_event=heard, journal=journal, limits=limits, run_id=id, tags=tags)
         except RunError as error:
+            if heard is None:
+                _tell(asker, asked, error.result)
             await warn(error.result, journal, self.tell)
             if limits is not None and error.code == "too-many-requests":
                 raise outdated() from error
             raise
+        if heard is None:
+            _tell(asker, asked, result)
         await warn(result, journal, self.tell)
         pictures, facts = result.outputs[PICTURES], result.outputs[FACTS]
         return Made(pictures, facts, self.now(), result.cost_usd)
@@ -227,6 +243,12 @@ class Gateway:
         hint = f"did you mean '{near}'?" if near else "GET /v1/models lists those that are served"
         message = f"The model {shown(model)} does not exist or you do not have access to it; {hint}"
         return Refusal(404, message, param="model", code="model_not_found")
+
+
+def _tell(asker: Asker, asked: Asked, result: Result | None) -> None:
+    """Tells what a run has bought."""
+    if result is not None and result.made:
+        asker.bought(asked.model, len(result.made), result.cost_usd)
 
 
 def _run_of(owner: str, key: str) -> str:

@@ -3,19 +3,18 @@ at once."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from itertools import islice
 from typing import Any
 
-from flowdsl.checker.inputs import MISSING, SPELLED, wrong_inputs
+from flowdsl.checker.inputs import wrong_inputs
 from flowdsl.document.document import InputDeclaration
 from flowdsl.environment.flow import Flow
 from flowdsl.errors import ConfigError
 from flowdsl.serve.fields import param_of, shown
+from flowdsl.serve.json_hints import INPUTS, in_request
 from flowdsl.serve.refusal import Refusal, all_of, code_of, of_run
 
-_INPUTS = "inputs"
 _MOST_UNKNOWN = 20
 """So many names that there are not are looked at."""
 
@@ -26,10 +25,10 @@ def given_inputs(flow: Flow, body: Mapping[str, Any]) -> dict[str, Any]:
     Raises:
         Refusal: the body has other names than `inputs`, or those do not fit; it says everything.
     """
-    inputs, declared = body.get(_INPUTS, {}), flow.document.inputs
-    wrong = [_misplaced(name) for name in islice((name for name in body if name != _INPUTS), _MOST_UNKNOWN)]
+    inputs, declared = body.get(INPUTS, {}), flow.document.inputs
+    wrong = [_misplaced(name) for name in islice((name for name in body if name != INPUTS), _MOST_UNKNOWN)]
     if not isinstance(inputs, dict):
-        wrong.append(Refusal(400, "'inputs' is an object: name and value.", param=_INPUTS, code="invalid_type"))
+        wrong.append(Refusal(400, "'inputs' is an object: name and value.", param=INPUTS, code="invalid_type"))
     elif declared is not None:
         misplaced = {name: value for name, value in body.items() if name in declared}  # where they are meant is clear
         wrong += _wrong(declared, {**misplaced, **inputs})
@@ -44,27 +43,13 @@ def _misplaced(name: str) -> Refusal:
     return Refusal(400, message, param=param_of(name), code="unknown_parameter")
 
 
-def _in_json(name: str, schema: Mapping[str, Any], value: Any) -> str | None:
-    """How the body of a request gives an input."""
-    wants = schema.get("type")
-    if value is MISSING:
-        return f"give it, for example `{json.dumps({_INPUTS: {name: '…'}}, ensure_ascii=False)}`".replace('"…"', "…")
-    if not isinstance(value, str):
-        return None
-    if wants in ("object", "array"):
-        return f"give {'an object' if wants == 'object' else 'an array'} of JSON, and no text that holds one"
-    return (
-        f"give `{SPELLED[value.lower()]}`, without quotes" if wants == "boolean" and value.lower() in SPELLED else None
-    )
-
-
 def _wrong(declared: Mapping[str, InputDeclaration], given: Mapping[str, Any]) -> Iterator[Refusal]:
     known = {name: value for name, value in given.items() if name in declared}
     unknown = islice((param_of(name) for name in given if name not in declared), _MOST_UNKNOWN)
     try:
-        found = wrong_inputs(declared, {**dict.fromkeys(unknown), **known}, _in_json)
+        found = wrong_inputs(declared, {**dict.fromkeys(unknown), **known}, in_request)
     except ConfigError as error:  # of a schema that cannot be used
         raise of_run(error) from error
     for each in found:
         said = each.error.message if each.error.hint is None else f"{each.error.message}: {each.error.hint}"
-        yield Refusal(400, said, param=param_of(f"{_INPUTS}.{each.name}"), code=code_of(each.error.code))
+        yield Refusal(400, said, param=param_of(f"{INPUTS}.{each.name}"), code=code_of(each.error.code))

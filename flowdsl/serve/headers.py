@@ -21,10 +21,14 @@ def key_of(request: Request) -> str | None:
     Raises:
         Refusal: it is none.
     """
-    key = request.headers.get("idempotency-key")
-    if key is not None and not 0 < len(key) <= _LONGEST_KEY:
+    keys = request.headers.getlist("idempotency-key")
+    if not keys:
+        return None
+    if len(keys) > 1:
+        raise Refusal(400, "A request has one Idempotency-Key, and this one has more.", code="invalid_idempotency_key")
+    if not 0 < len(keys[0]) <= _LONGEST_KEY:
         raise Refusal(400, f"An Idempotency-Key has 1 to {_LONGEST_KEY} characters.", code="invalid_idempotency_key")
-    return key
+    return keys[0]
 
 
 def check_room(in_flight: int) -> None:

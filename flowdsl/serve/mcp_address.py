@@ -15,6 +15,8 @@ from flowdsl.environment.flow import Flow
 from flowdsl.serve.access import Access
 from flowdsl.serve.bodies import LONGEST_JSON, whole_body
 from flowdsl.serve.flow_runs import Given
+from flowdsl.serve.headers import check_room
+from flowdsl.serve.metrics import Metrics
 from flowdsl.serve.pictures import Pictures
 from flowdsl.serve.refusal import stopping
 from flowdsl.serve.tools import Purse, Question, Shared, Tools
@@ -31,27 +33,33 @@ class McpAddress:
         question: Question,
         given: Given,
         tell: Callable[[str], None],
+        metrics: Metrics,
     ) -> None:
         self._access = access
         self._pictures = pictures
-        self._tools = Tools(flows, Shared(self._purse, question, self._said, given, tell))
+        self._metrics = metrics
+        self._tools = Tools(flows, Shared(self._purse, question, self._said, given, tell, pictures.own_file))
         self._manager = StreamableHTTPSessionManager(self._tools.server, max_request_body_size=LONGEST_JSON)
         self._stopping = asyncio.Event()
+
+    @property
+    def in_flight(self) -> int:
+        """How many calls are worked on."""
+        return self._tools.in_flight
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Hands a request on, once it shows a token that counts.
 
         Raises:
-            Refusal: it shows none, or the gateway ends.
+            Refusal: it shows none, the gateway does all it can, or ends.
         """
         if self._stopping.is_set():
             raise stopping()
         request = Request(scope)
         token = self._access.token(request)
         if request.method == "POST":
+            check_room(self.in_flight)
             await self._access.count(token)
-        if token is not None:
-            scope["state"]["token"] = token.name
         if request.method == "POST":  # the manager would wait for a body however long it takes
             receive = _after(await whole_body(Request(scope, receive), LONGEST_JSON), receive)
         await self._manager.asgi_app(scope, receive, send)
@@ -81,7 +89,8 @@ class McpAddress:
     def _purse(self, request: Any) -> Purse:
         token = self._access.token(request)
         tags = {"agent": "mcp", **({} if token is None else {"token": token.name})}
-        return Purse(self._access.journal(token), tags, None if token is None else token.models)
+        bought = self._metrics.and_in(request.scope["state"])
+        return Purse(self._access.journal(token), tags, None if token is None else token.models, bought)
 
     def _said(self, request: Any, value: Any, known: Container[str]) -> Any:
         return self._pictures.published(value, str(request.base_url), known)

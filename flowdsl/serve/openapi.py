@@ -26,8 +26,19 @@ _KEY = {
     "description": "The same request with the same key is bought once.",
     "schema": {"type": "string", "minLength": 1, "maxLength": 255},
 }
-_OF_PICTURES = (400, 401, 403, 404, 408, 409, 413, 422, 429, 431, 502, 503, 504)
-"""The statuses of refusals where pictures are bought, or a flow is run, which may buy some."""
+_ANYWHERE = (403, 431, 500, 503)
+"""The statuses of refusals that any request can get: of a stranger, of one whose head is too large, by an error of the
+gateway, and while that cannot read its tokens."""
+_OF_TOKENS = (400, 401, *_ANYWHERE)
+"""Those of requests that show a token."""
+_OF_PICTURES = (404, 408, 409, 413, 422, 429, 502, 504, *_OF_TOKENS)
+"""Those where pictures are bought, or a flow is run, which may buy some."""
+_OF_RUNS = (404, 409, *_OF_TOKENS)
+"""Those where somebody asks for a run, which another process may have."""
+_OF_RANGES = {
+    "400": said("`Range` cannot be read.", {"text/plain": {"schema": {"type": "string"}}}),
+    "416": said("The picture has no such part.", {}),
+}
 
 
 def openapi(
@@ -50,30 +61,31 @@ def openapi(
         ):
             made = said("The pictures, or with `stream` their events.", {**content("Images"), **ANY_EVENT})
             found[f"{path}/images/{operation}"] = {"post": _operation(summary, made, _OF_PICTURES, own, body)}
-    found["/v1/models"] = {"get": _operation("The models that are served.", _list("Model"), (400, 401, 403))}
+    found["/v1/models"] = {"get": _operation("The models that are served.", _list("Model"), _OF_TOKENS)}
     named = [{"name": "model", "in": "path", "required": True, "schema": _model(names)}]
-    model = _operation("A model.", said("The model.", content("Model")), (400, 401, 403, 404), named)
+    model = _operation("A model.", said("The model.", content("Model")), (404, *_OF_TOKENS), named)
     found["/v1/models/{model}"] = {"get": model}
-    found["/flows"] = {"get": _operation("The flows that are served.", _list("Flow"), (400, 401, 403))}
+    found["/flows"] = {"get": _operation("The flows that are served.", _list("Flow"), _OF_TOKENS)}
     for id, schema in flows.items():
         found[f"/flows/{id}/runs"] = {"post": _run_of(id, schema)}
     run = [{"name": "id", "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}}]
-    of_run, known = (400, 401, 403, 404), said("The run.", content("Run"))
+    known = said("The run.", content("Run"))
     events = said("The events, and at last the result.", ANY_EVENT)
-    found["/runs/{id}"] = {"get": _operation("How a run stands, and its result.", known, of_run, run)}
-    found["/runs/{id}/events"] = {"get": _operation("The events of a run.", events, of_run, run)}
-    found["/runs/{id}/cancel"] = {"post": _operation("End a run.", known, of_run, run)}
+    found["/runs/{id}"] = {"get": _operation("How a run stands, and its result.", known, _OF_RUNS, run)}
+    found["/runs/{id}/events"] = {"get": _operation("The events of a run.", events, _OF_RUNS, run)}
+    found["/runs/{id}/cancel"] = {"post": _operation("End a run.", known, _OF_RUNS, run)}
     pictures = said("The picture.", {"image/*": {"schema": {"type": "string", "format": "binary"}}})
     parts = [{**run[0], "name": name} for name in ("signature", "expires", "name")]
-    shown = {**_operation("A picture that a response named.", pictures, (400, 403, 404), parts), "security": []}
+    shown = {**_operation("A picture that a response named.", pictures, (404, *_ANYWHERE), parts), "security": []}
+    shown["responses"] |= {"206": said("The part that `Range` names.", pictures["content"]), **_OF_RANGES}
     found["/pictures/{signature}/{expires}/{name}"] = {"get": shown}
     counts = said("Counts for Prometheus.", {"text/plain": {"schema": {"type": "string"}}})
-    found["/metrics"] = {"get": _operation("Counts of this process.", counts, (400, 401, 403))}
-    for address, summary, statuses in (
-        ("/healthz", "Whether the process lives.", (403,)),
-        ("/readyz", "Whether it takes requests.", (403, 503)),
+    found["/metrics"] = {"get": _operation("Counts of all processes, for Prometheus.", counts, _OF_TOKENS)}
+    for address, summary in (
+        ("/healthz", "Whether the process lives."),
+        ("/readyz", "Whether it takes requests."),
     ):
-        lives = _operation(summary, said("It does.", content("Health")), statuses)
+        lives = _operation(summary, said("It does.", content("Health")), _ANYWHERE)
         found[address] = {"get": {**lives, "security": []}}
     return {
         "openapi": "3.1.0",
@@ -98,7 +110,7 @@ def _run_of(id: str, schema: Mapping[str, Any]) -> dict[str, Any]:
     if needed:
         body["required"] = ["inputs"]
     done = said("The result; with `Accept: text/event-stream` the events.", {**content("Run"), **ANY_EVENT})
-    found = _operation(f"Run the flow {id}.", done, (*_OF_PICTURES, 500), [_KEY], {JSON: {"schema": body}})
+    found = _operation(f"Run the flow {id}.", done, _OF_PICTURES, [_KEY], {JSON: {"schema": body}})
     found["requestBody"]["required"] = needed
     found["responses"]["202"] = said("With `Prefer: respond-async`: the run, which goes on.", content("Run"))
     return found

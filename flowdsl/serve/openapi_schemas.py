@@ -13,14 +13,14 @@ _WHY = {
     403: "The token is not for this model or flow, or the request names a host that is not served.",
     404: "There is no such model, flow or run.",
     408: "The body did not come in time.",
-    409: "The request of this key is being worked on, or nobody knows what became of it.",
+    409: "The request of this key is being worked on, or nobody knows what came of it; or another process has the run.",
     413: "The body, or a picture that an input leads to, is too large.",
     422: "The key was used for another request.",
     429: "The service or the token is asked too often, or a limit of money is reached.",
     431: "The address and the headers are too large, or there are too many headers.",
-    500: "The run failed by what the flow does.",
+    500: "The run failed by what the flow does, the disk takes nothing, or the gateway had an error.",
     502: "The service failed; it may have done, and billed, the work.",
-    503: "The service cannot be reached, or the gateway is busy or ends.",
+    503: "The service cannot be reached, or the gateway is busy, ends, or cannot read its tokens or its journal.",
     504: "The service did not answer in time, and may have done, and billed, the work; or the run took too long.",
 }
 _ID = {"X-Request-Id": {"required": True, "schema": {"type": "string", "pattern": "^req_[0-9a-f]{32}$"}}}
@@ -38,7 +38,7 @@ def said(description: str, held: dict[str, Any]) -> dict[str, Any]:
 
 def refusals(statuses: Iterable[int]) -> dict[str, Any]:
     """The refusals of these statuses."""
-    return {str(status): said(_WHY[status], content("Error")) for status in statuses}
+    return {str(status): said(_WHY[status], content("Error")) for status in sorted(statuses)}
 
 
 def _object(required: Iterable[str], **properties: Any) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from typing import Any
 
 from flowdsl.errors import UsageError
 from flowdsl.image.formats import EXTENSIONS
+from flowdsl.image.own_addresses import NoPicture
 from flowdsl.journal.place import make
 from flowdsl.serve.published import published
 
@@ -23,6 +24,7 @@ LIFE_S = 3600
 _KEY_FILE = "serve.key"
 _KEY_BYTES = 32
 _KEY = re.compile(f"[0-9a-f]{{{2 * _KEY_BYTES}}}")
+_ADDRESS = re.compile(r"https?://[^/?#]+(?:/[^?#]*)?/pictures/([0-9a-f]{40})/([0-9]{1,11})/([^/?#]+)", re.ASCII)
 _NAME = re.compile(r"[0-9a-f]{64}\.(?:" + "|".join(EXTENSIONS.values()) + ")")
 _TYPES = {extension: mime for mime, extension in EXTENSIONS.items()}
 
@@ -69,13 +71,34 @@ class Pictures:
 
     def file_of(self, signature: str, expires: str, name: str) -> tuple[Path, str] | None:
         """The file and the media type of an address; None for one that is not ours, or over."""
-        if not (expires.isascii() and expires.isdigit() and len(expires) < 12 and _NAME.fullmatch(name)):
-            return None
-        if not hmac.compare_digest(signature.encode(), self._signature(name, int(expires)).encode()):
-            return None
-        if int(expires) < self._clock():
+        if not self._is_ours(signature, expires, name) or int(expires) < self._clock():
             return None
         return self._folder / name, _TYPES[name.rpartition(".")[2]]
+
+    def own_file(self, link: str) -> str | None:
+        """The path of the file that an address of ours leads to, whatever name of the gateway it has; None for one that
+        is not. It needs what a GET needs: to be good still.
+
+        Raises:
+            NoPicture: it is over, or the picture is gone.
+        """
+        parts = _ADDRESS.fullmatch(link)
+        if parts is None or not self._is_ours(*parts.groups()):
+            if self._public_url is not None and link.startswith(f"{self._public_url.rstrip('/')}/pictures/"):
+                raise NoPicture("there is no such picture")
+            return None
+        found = self.file_of(*parts.groups())
+        if found is None:
+            raise NoPicture("its address is over: addresses are good for an hour")
+        if not found[0].is_file():
+            raise NoPicture("there is no such picture any more")
+        return str(found[0])
+
+    def _is_ours(self, signature: str, expires: str, name: str) -> bool:
+        """Whether we have given out an address, over by now or not."""
+        if not (expires.isascii() and expires.isdigit() and len(expires) < 12 and _NAME.fullmatch(name)):
+            return False
+        return hmac.compare_digest(signature.encode(), self._signature(name, int(expires)).encode())
 
     def _signature(self, name: str, expires: int) -> str:
         said = f"{name}/{expires}".encode()

@@ -77,13 +77,14 @@ def all_of(found: Iterable[Refusal]) -> Refusal:
     if not others:
         return first
     problems = [{"message": each.message, "param": each.param, "code": each.code} for each in (first, *others)]
-    lines = "; ".join(each.message for each in (first, *others))
+    lines = "; ".join(each.message.removesuffix(".") for each in (first, *others))
     return Refusal(400, lines, param=first.param, code=first.code, more={"problems": problems})
 
 
-def not_found(method: str, path: str) -> Refusal:
-    """There is nothing at an address."""
-    return Refusal(404, f"Invalid URL ({method} {path})", code="unknown_url")
+def not_found(method: str, path: str, near: str | None) -> Refusal:
+    """There is nothing at an address; `near` is one that may be meant."""
+    hint = "GET / says where to look" if near is None else f"did you mean {near}?"
+    return Refusal(404, f"Invalid URL ({method} {path}); {hint}", code="unknown_url")
 
 
 def stopping() -> Refusal:

@@ -35,6 +35,7 @@ TIMEOUT_MS = 180_000
 _ALWAYS_INPUTS = frozenset({"user", "safety_identifier"})
 _MOST_KEPT = 256
 _LONGEST_LITERAL = 200
+_CONFLICT, _LACKING = "conflicting-keys", "unsupported_parameter"
 _OWN_NAMES = {"instruction": "prompt", "images": "image"}
 """Keys of the step → the field of the request."""
 _Shape = tuple[Any, ...]
@@ -91,8 +92,22 @@ class RequestFlows:
             _, lines = self._text(asked, target)
             found = [each for each in error.diagnostics if each.severity == "error"]
             told = [_refusal(each, lines) for each in found]
+            if any(each.code == _CONFLICT for each in found) and len(asked.options) > 1:
+                told = self._told_alone(asked, target, told)
             return [*told, *self._wrong_pictures(asked, target, {each.param for each in told})]
         return []
+
+    def _told_alone(self, asked: Asked, target: Target, refused: list[Refusal]) -> list[Refusal]:
+        """What is wrong, where fields do not go with each other: of two of which the model has one, it is the other
+        that is wrong, whatever stands beside it."""
+        own = [
+            each
+            for name, value in asked.options.items()
+            for each in self.wrong(asked._replace(options={name: value}), target)
+            if each.param == name and each.code == _LACKING
+        ]
+        conflict = code_of(_CONFLICT)
+        return [*own, *(each for each in refused if each.code != conflict)] if own else refused
 
     def _wrong_pictures(self, asked: Asked, target: Target, told: Container[str | None]) -> Iterator[Refusal]:
         """What is wrong with the pictures to edit of a request, but for fields that are `told` already. Where nothing

@@ -157,5 +157,7 @@ class _Reader:
         words = [*sorted(self._services), *self._said]
         near = nearest(service, words) or nearest(named.text, words)
         there = f"there are the services {', '.join(sorted(self._services))}"
-        hint = f"did you mean `{near}`?" if near else f"{there}; others are `[services.NAME]`"
+        whole = f"{near}/{named.text.partition('/')[2]}" if near in self._services and "/" in named.text else near
+        lacking = "" if "/" in named.text else f"write `SERVICE/{named.text}`; "
+        hint = f"did you mean `{whole}`?" if near else f"{lacking}{there}; others are `[services.NAME]`"
         return mistake(self._path, named.at, f"there is no service and no route `{service}`", hint)

@@ -12,6 +12,7 @@ import json
 import os
 import re
 import secrets
+import shlex
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -67,14 +68,17 @@ class Token(Record):
 
 class Tokens:
     """The tokens in a folder, each with what settings let it at most, `said` by name. `required`: there is a file of
-    tokens, also where all of them are revoked; or there was one, as long as this process lives."""
+    tokens, also where all of them are revoked; or there was one, as long as this process lives. `config` is the
+    settings file that the command was given, which belongs to what people are told to write."""
 
     def __init__(
         self,
         state: Path,
         clock: Callable[[], float] = time.time,
         said: Mapping[str, SaidToken] = MappingProxyType({}),
+        config: str | None = None,
     ) -> None:
+        self._config = config
         self._file = state / FILE
         self._clock = clock
         self._said = said
@@ -87,6 +91,12 @@ class Tokens:
         """Whether a request needs one."""
         self._read()
         return self._was_there
+
+    def command(self, action: str, name: str = "NAME") -> str:
+        """The command that does something to a token of these."""
+        words = "list" if action == "list" else f"{action} {name}"
+        option = "" if self._config is None else f" --config {shlex.quote(self._config)}"
+        return f"`flowdsl tokens {words}{option}`"
 
     def all(self) -> list[Token]:
         """The tokens, in the order of their names."""
@@ -135,7 +145,8 @@ class Tokens:
         )
         with self._changing() as tokens:
             if any(each.name == name for each in tokens):
-                raise UsageError(f"there is a token `{name}` already: `flowdsl tokens revoke {name}` ends it")
+                ends = self.command("revoke", name)
+                raise UsageError(f"there is a token `{name}` already: take another name, or end that one first, {ends}")
             tokens.append(token)
         return text
 
@@ -150,7 +161,7 @@ class Tokens:
             names = [each.name for each in tokens]
             if name not in names:
                 near = nearest(name, names)
-                hint = f"did you mean `{near}`?" if near else "`flowdsl tokens list` shows those there are"
+                hint = f"did you mean `{near}`?" if near else f"{self.command('list')} shows those there are"
                 raise UsageError(f"there is no token `{name}`; {hint}")
             del tokens[names.index(name)]
 

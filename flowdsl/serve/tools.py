@@ -21,11 +21,15 @@ from mcp.server.lowlevel import Server
 from mcp.shared.exceptions import MCPError
 
 from flowdsl import __version__
+from flowdsl.checker.inputs import input_values
 from flowdsl.environment.flow import Flow
 from flowdsl.errors import RunError, UsageError
 from flowdsl.events import Event, FlowFinished, Progress, StepStarted
 from flowdsl.image.image import Image
+from flowdsl.image.own_addresses import OwnAddresses, knowing
 from flowdsl.nearest import nearest
+from flowdsl.serve.json_hints import in_arguments
+from flowdsl.serve.metrics import Bought, purchases
 from flowdsl.serve.warned import warn
 
 if TYPE_CHECKING:
@@ -51,11 +55,13 @@ Question = Callable[[Flow, Mapping[str, Any]], "str | None"]
 
 
 class Purse(NamedTuple):
-    """What pays for a call: the journal of its run, the tags of that, and the flows that it may run (None: all)."""
+    """What pays for a call: the journal of its run, the tags of that, the flows that it may run (None: all), and what
+    is told of pictures that are bought."""
 
     journal: Journal | None
     tags: Mapping[str, str]
     flows: tuple[str, ...] | None = None
+    bought: Bought = lambda model, images, usd: None
 
     def may_run(self, id: str) -> bool:
         """Whether it may run a flow."""
@@ -65,13 +71,15 @@ class Purse(NamedTuple):
 class Shared(NamedTuple):
     """What the tools of one server share: what pays for a call by its HTTP request (None: there is none), what is asked
     before, how JSON values are said to whoever called, with the pictures of these SHA-256, what the journal keeps of a
-    run of a flow, so that it can be resumed, and what tells whoever runs the server of calls that were given up."""
+    run of a flow, so that it can be resumed, what tells whoever runs the server of calls that were given up, and the
+    addresses of pictures that the server gives out."""
 
     purse: Callable[[Any], Purse]
     question: Question
     said: Callable[[Any, Any, Container[str]], Any] = lambda request, value, known: value
     given: Callable[[Flow], Mapping[str, Any]] = lambda flow: {}
     tell: Callable[[str], None] = lambda text: None
+    own: OwnAddresses | None = None
 
 
 class Tools:
@@ -88,6 +96,11 @@ class Tools:
         self.server: Server[Any] = Server(
             "flowdsl", version=__version__, on_list_tools=self._list, on_call_tool=self._call
         )
+
+    @property
+    def in_flight(self) -> int:
+        """How many flows run."""
+        return self._running
 
     async def idle(self) -> None:
         """Returns when no flow runs."""
@@ -110,10 +123,11 @@ class Tools:
         if flow is None:
             names = [id for id in self._flows if purse.may_run(id)]
             near = nearest(params.name, names)
-            hint = f"did you mean `{near}`?" if near else f"there are {', '.join(names)}"
+            hint = f"did you mean `{near}`?" if near else f"there are {', '.join(names) or 'none that you may use'}"
             raise MCPError(code=types.INVALID_PARAMS, message=f"there is no tool `{params.name}`; {hint}")
         inputs = dict(params.arguments or {})
         try:
+            input_values(flow.document.inputs, inputs, in_arguments)  # before anybody is asked, in words of JSON
             question = self._shared.question(flow, inputs)
             if question is not None:
                 answer = await self._answered(ctx, params, question)
@@ -134,6 +148,9 @@ class Tools:
         self, ctx: ServerRequestContext[Any], params: types.CallToolRequestParams, question: str
     ) -> bool | types.InputRequiredResult:
         """Whether somebody agrees; or the question, which the client answers by calling again."""
+        able = ctx.session.client_capabilities
+        if able is not None and able.elicitation is None:  # else it would fail there, with an error of its own
+            raise UsageError(f"nothing was run: {question}, and this client cannot ask anybody (it has no elicitation)")
         message = f"{question[:1].upper()}{question[1:]}. Go on?"
         if ctx.protocol_version < ASKS_BY_RESULT:
             try:
@@ -155,7 +172,10 @@ class Tools:
         """Runs a flow, and tells of its progress while it goes on."""
         told: asyncio.Queue[str | None] = asyncio.Queue()
 
+        count = purchases(purse.bought)
+
         def hear(event: Event) -> None:
+            count(event)
             if isinstance(event, StepStarted):
                 told.put_nowait(event.label or event.step)
             elif isinstance(event, Progress):
@@ -175,7 +195,8 @@ class Tools:
         self._running += 1
         self._is_idle.clear()
         try:
-            result = await flow.arun(inputs, on_event=hear, journal=journal, tags=purse.tags)
+            with knowing(self._shared.own):
+                result = await flow.arun(inputs, on_event=hear, journal=journal, tags=purse.tags)
             await warn(result, journal, self._shared.tell)
             return result
         except RunError as error:

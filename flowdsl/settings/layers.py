@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Container, Iterable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from flowdsl.host import METADATA
@@ -13,23 +14,19 @@ from flowdsl.services import ServiceLayers, checked_entries
 from flowdsl.settings.files import (
     REPORTED,
     Settings,
-    choice,
-    count,
     entry_option_findings,
-    flag,
     misspelt_entries,
     named_file,
     plain_settings,
     project_file,
     second_file,
     severities,
-    texts,
     unheeded,
-    usd,
-    usd_by_name,
     user_file,
 )
+from flowdsl.settings.mistakes import Mistaken, Mistakes
 from flowdsl.settings.places import PROJECT_FILE
+from flowdsl.settings.values import choice, count, flag, texts, usd, usd_by_name
 
 if TYPE_CHECKING:
     from flowdsl.diagnostics import Diagnostic
@@ -99,22 +96,46 @@ def in_force(
         layers.append((name, checked_entries(*project)))
     if user is not None:
         layers.append((USER, checked_entries(*user)))
-    findings = [] if project is None else plain_settings(*project)
-    findings += (found for each in (project, user) for found in entry_option_findings(each, registry))
-    lowered = _lowered(_lowered(limits, project), user)
-    if flag(project, "private_addresses") and project is not None and not lowered.private_addresses:
-        findings.append(unheeded(project[0], "private_addresses"))
-    if searched and project is not None:
-        findings += second_file(project[0])
-    allowed = (*endpoints, *texts(user, "allow_endpoints"))
-    made = ServiceLayers(layers, host=services, environ=environ, overrides=overrides, endpoints=allowed)
-    metadata = choice(project, "metadata", METADATA) or choice(user, "metadata", METADATA)
-    set_severities = {**severities(project, of_project=searched), **severities(user), **given_severities}
-    models = _models(project, user)
-    files = project, user
-    return InForce(
-        made, lowered, findings, metadata, set_severities, files, models, _reported(project), _policy(project, user)
-    )
+    try:
+        findings = [] if project is None else plain_settings(*project)
+        findings += (found for each in (project, user) for found in entry_option_findings(each, registry))
+        lowered = _lowered(_lowered(limits, project), user)
+        if flag(project, "private_addresses") and project is not None and not lowered.private_addresses:
+            findings.append(unheeded(project[0], "private_addresses"))
+        if searched and project is not None:
+            findings += second_file(project[0])
+        allowed = (*endpoints, *texts(user, "allow_endpoints"))
+        made = ServiceLayers(layers, host=services, environ=environ, overrides=overrides, endpoints=allowed)
+        metadata = choice(project, "metadata", METADATA) or choice(user, "metadata", METADATA)
+        set_severities = {**severities(project, of_project=searched), **severities(user), **given_severities}
+        models = _models(project, user)
+        files = project, user
+        return InForce(
+            made, lowered, findings, metadata, set_severities, files, models, _reported(project), _policy(project, user)
+        )
+    except Mistaken:
+        _tell_all(project, user, searched=searched)
+        raise
+
+
+def _tell_all(project: Settings | None, user: Settings | None, *, searched: bool) -> None:
+    """Looks over all that files say, each part by itself.
+
+    Raises:
+        Mistaken: everything that is wrong with them.
+    """
+    parts: list[Callable[[], object]] = [partial(texts, user, "allow_endpoints"), partial(_reported, project)]
+    for file in (project, user):
+        parts += [partial(usd, file, name) for name in ("max_usd", "max_usd_per_day", "ask_above_usd")]
+        parts += [partial(usd_by_name, file, "max_usd_per_day_by_service"), partial(count, file, "max_requests")]
+        parts += [partial(flag, file, "private_addresses"), partial(choice, file, "metadata", METADATA)]
+        parts += [partial(severities, file, of_project=searched and file is project)]
+        parts += [partial(_models, file), partial(_policy, file)]
+    mistakes = Mistakes()
+    for part in parts:
+        with mistakes.gathered():
+            part()
+    mistakes.check()
 
 
 def _reported(project: Settings | None) -> Reported | None:

@@ -8,17 +8,23 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from flowdsl.codes import SEVERITIES, Severity
-from flowdsl.errors import TemplateError, UsageError
+from flowdsl.errors import TemplateError
+from flowdsl.nearest import nearest
 from flowdsl.record import Record
+from flowdsl.settings.mistakes import Mistaken, Mistakes, mistake
+from flowdsl.step.problem import show
 from flowdsl.template import compile, parse, truthy
 
 if TYPE_CHECKING:
     from flowdsl.settings.files import Settings
+    from flowdsl.settings.toml_places import Path
 
 WORDS: Final = ("model", "service", "vendor", "host", "step", "size", "quality", "n", "prompt", "cost")
 """What a rule can speak of: of one step, what it asks for; `cost` is the most that it can cost in USD."""
 _KEYS: Final = ("rule", "message", "severity")
 _MATCHES: Final = re.compile(r"\b(\w+)\s+(not\s+)?matches\s+(?:'([^']*)'|\"([^\"]*)\")")
+_AT: Final = "policy"
+_EXAMPLE: Final = "write a condition, such as `n <= 2`"
 _UNPRICED: Final = "cost"
 _CALL: Final = "_matched"
 
@@ -51,51 +57,84 @@ def policy_rules(*files: Settings | None) -> tuple[PolicyRule, ...]:
     """The rules of settings files; each adds its own.
 
     Raises:
-        UsageError: one is no rule.
+        UsageError: some are no rules; it says everything.
     """
-    return tuple(rule for file in files if file is not None for rule in _rules(*file))
+    mistakes = Mistakes()
+    found = [rule for file in files if file is not None for rule in _rules(*file, mistakes)]
+    mistakes.check()
+    return tuple(found)
 
 
-def _rules(path: str, content: Mapping[str, Any]) -> Iterator[PolicyRule]:
+def _rules(path: str, content: Mapping[str, Any], mistakes: Mistakes) -> Iterator[PolicyRule]:
     given = content.get("policy", [])
     if not isinstance(given, list):
-        raise UsageError(f'{path}: policy takes rules: `policy = ["n <= 2"]`, or tables below [[policy]]')
-    for entry in given:
-        fields = {"rule": entry} if isinstance(entry, str) else entry
-        if not isinstance(fields, dict) or not isinstance(fields.get("rule"), str):
-            raise UsageError(f'{path}: policy: a rule is a text, such as "n <= 2", or a table with `rule`')
-        for key in fields:
-            if key not in _KEYS:
-                raise UsageError(f"{path}: policy: unknown key `{key}`, {_meant(key, _KEYS)}")
-        if not isinstance(fields.get("message", ""), str):
-            raise UsageError(f"{path}: policy: the message of `{fields['rule']}` must be a text")
-        severity = fields.get("severity", "error")
-        if severity not in SEVERITIES:
-            raise UsageError(f"{path}: policy: {severity!r} is no severity; it is one of {', '.join(SEVERITIES)}")
-        yield _rule(path, fields["rule"].strip(), fields.get("message"), cast("Severity", severity))
+        hint = 'write `policy = ["n <= 2"]`, or tables below [[policy]]'
+        mistakes.add(mistake(path, (_AT,), "policy must be a list of rules", hint))
+        return
+    for number, entry in enumerate(given):
+        with mistakes.gathered():
+            yield _entry(path, (_AT, number), entry)
 
 
-def _rule(path: str, text: str, message: str | None, severity: Severity) -> PolicyRule:
+def _entry(path: str, at: Path, entry: object) -> PolicyRule:
+    if isinstance(entry, str):
+        return _rule(path, at, entry.strip(), None, "error")
+    if not isinstance(entry, dict):
+        raise mistake(path, at, "a rule is a text, or a table with `rule`", 'write `policy = ["n <= 2"]`')
+    wrong = Mistakes()
+    for key in (each for each in entry if each not in _KEYS):
+        wrong.add(mistake(path, (*at, key), f"policy: unknown key `{key}`", _meant(key, _KEYS), of_key=True))
+    text, message, severity = entry.get("rule"), entry.get("message"), entry.get("severity", "error")
+    if message is not None and not isinstance(message, str):
+        hint = 'write `message = "…"`, which is said where the rule is broken'
+        wrong.add(mistake(path, (*at, "message"), "the message of a rule must be a text", hint))
+    if severity not in SEVERITIES:
+        hint = _meant(str(severity), SEVERITIES)
+        wrong.add(mistake(path, (*at, "severity"), f"{show(severity)} is no severity of a rule", hint))
+    found = None
+    if isinstance(text, str):
+        with wrong.gathered():
+            found = _rule(path, (*at, "rule"), text.strip(), message, cast("Severity", severity))
+    else:
+        place = (*at, "rule") if "rule" in entry else at
+        wrong.add(mistake(path, place, "a rule is a text, or a table with `rule`", 'write `rule = "n <= 2"`'))
+    wrong.check()
+    assert found is not None  # noqa: S101  else there was a mistake
+    return found
+
+
+def _rule(path: str, at: Path, text: str, message: str | None, severity: Severity) -> PolicyRule:
+    """A rule by its text, which stands at a place of a file.
+
+    Raises:
+        Mistaken: it is none; it says everything.
+    """
+
+    def wrong(what: str, hint: str | None) -> Mistaken:
+        return mistake(path, at, f"`{text}` {what}", hint)
+
     template = parse("{{ " + _MATCHES.sub(_as_call, text) + " }}")
     for problem in template.problems:
-        raise UsageError(f"{path}: policy: `{text}` is no rule: {problem.message}")
+        raise wrong(f"is no rule: {problem.message}", _EXAMPLE)
     if not text or not template.is_native or (template.body is None and not template.references):
-        raise UsageError(f"{path}: policy: `{text}` is no rule: write a condition, such as `n <= 2`")
+        raise wrong("is no rule: it is no condition", _EXAMPLE)
+    mistakes = Mistakes()
     for found in _MATCHES.finditer(text):
         try:
             re.compile(found[3] if found[3] is not None else found[4])
         except re.error as error:
-            raise UsageError(f"{path}: policy: `{text}` is no rule: {error} in the pattern") from None
+            mistakes.add(wrong(f"is no rule: {error} in the pattern", "write a regular expression of Python in quotes"))
     reads = {reference.root for reference in template.references} - {_CALL}
     for name in sorted(reads - set(WORDS)):
         hint = f"{_meant(name, WORDS)} A text stands in quotes: '{name}'"
-        raise UsageError(f"{path}: policy: `{text}` names `{name}`, of which no rule can speak; {hint}")
+        mistakes.add(wrong(f"names `{name}`, of which no rule can speak", hint))
     if not reads:
-        raise UsageError(f"{path}: policy: `{text}` speaks of nothing: a rule speaks of {', '.join(WORDS)}")
+        mistakes.add(wrong("speaks of nothing", f"a rule speaks of {', '.join(WORDS)}: {_EXAMPLE}"))
+    mistakes.check()
     try:
         value = compile(template, strict=False, native=True)
     except TemplateError as error:
-        raise UsageError(f"{path}: policy: `{text}` is no rule: {error.message}") from None
+        raise wrong(f"is no rule: {error.message}", _EXAMPLE) from None
     return PolicyRule(text, path, message, severity, frozenset(reads), value)
 
 
@@ -113,8 +152,6 @@ def _matched(text: Any, pattern: str) -> bool:
 
 
 def _meant(name: str, words: tuple[str, ...]) -> str:
-    from flowdsl.nearest import nearest
-
     near = nearest(name, words)
     return f"did you mean `{near}`?" if near else f"there are {', '.join(words)}."
 

@@ -15,6 +15,7 @@ KIT = ".ai-kit"
 _KITS = (f"{KIT}.yaml", f"{KIT}.yml")
 ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", re.ASCII)
 _AT = ("serve", "flows")
+_BEGIN = "paths begin in the folder of the settings file"
 
 
 def served_flows(path: str, said: Any, mistakes: Mistakes) -> dict[str, str]:
@@ -24,7 +25,8 @@ def served_flows(path: str, said: Any, mistakes: Mistakes) -> dict[str, str]:
     if said is None:
         return {}
     if not isinstance(said, list) or not all(isinstance(each, str) and each for each in said):
-        hint = 'write `flows = ["flows"]`, a list of files and folders'
+        named = said if isinstance(said, str) and said and said.isprintable() and '"' not in said else "flows"
+        hint = f'write `flows = ["{named}"]`, a list of files and folders'
         mistakes.add(mistake(path, _AT, "serve.flows must be a list of files and folders", hint))
         return {}
     found: dict[str, str] = {}
@@ -33,7 +35,9 @@ def served_flows(path: str, said: Any, mistakes: Mistakes) -> dict[str, str]:
         files = [*_files(Path(path).parent / each)]
         if not files:
             message = f"there is no flow at `{each}`: no file that ends in {_ENDINGS[0]} or {_KITS[0]}"
-            mistakes.add(mistake(path, at, message, "paths begin in the folder of the settings file"))
+            is_there = (Path(path).parent / each).is_dir()
+            hint = "name its files one by one, or let their names end so" if is_there else _BEGIN
+            mistakes.add(mistake(path, at, message, hint))
         for file in files:
             id = next((file.name.removesuffix(end) for end in _ENDINGS if file.name.endswith(end)), file.stem)
             if not ID.fullmatch(id):

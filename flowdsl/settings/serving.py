@@ -13,7 +13,7 @@ from flowdsl.settings.mistakes import Mistakes, mistake
 from flowdsl.settings.routes import SaidRoute, said_routes
 from flowdsl.settings.said_tokens import SaidToken, said_tokens
 from flowdsl.settings.served_flows import served_flows
-from flowdsl.settings.serving_keys import NO_TLS, names_certificate
+from flowdsl.settings.serving_keys import NO_TLS, names_certificate, parts_of
 
 _KEYS = ("host", "port", "public_url", "flows")
 
@@ -82,6 +82,10 @@ def _table(path: str, table: Any, mistakes: Mistakes) -> Mapping[str, Any]:
     said = dict(table)
     if host is not None and (not isinstance(host, str) or not host):
         mistakes.add(mistake(path, ("serve", "host"), "serve.host must be an address", 'write `host = "127.0.0.1"`'))
+        del said["host"]
+    elif host is not None and (right := parts_of(host)) is not None:
+        hint = f'write `host = "{right[0]}"`' + (f", and `port = {right[1]}`" if right[1] else "")
+        mistakes.add(mistake(path, ("serve", "host"), "serve.host must be a host alone", hint))
         del said["host"]
     if port is not None and (not isinstance(port, int) or isinstance(port, bool) or not 0 <= port < 65536):
         message = "serve.port must be a port, a number up to 65535"

@@ -26,6 +26,8 @@ class Places:
         self._tokens = [found.span() for found in _TOKEN.finditer(text) if not found[0].startswith("#")]
         self._at = 0
         self._table: Path = ()
+        self._arrays: dict[Path, int] = {}
+        """Tables of which there are several, with the number of the last."""
         while self._at < len(self._tokens):
             self._statement()
 
@@ -41,13 +43,28 @@ class Places:
         if sign == "\n":
             self._at += 1
         elif sign == "[":
-            while self._sign() == "[":
-                self._at += 1
-            self._table = self._keys((), "]")
+            self._at += 1
+            is_item = self._sign() == "["
+            self._at += is_item
+            self._table = self._header(is_item=is_item)
             while self._sign() != "\n":
                 self._at += 1
         else:
             self._value(self._keys(self._table, "="))
+
+    def _header(self, *, is_item: bool) -> Path:
+        """The path of a table by its header; `is_item`: of one more of those that have this name."""
+        first = self._at
+        names, path = self._keys((), "]"), Path()
+        for name in names:
+            path = (*path, self._arrays[path], name) if path in self._arrays else (*path, name)
+        if is_item:
+            self._arrays[path] = self._arrays.get(path, -1) + 1
+            path = (*path, self._arrays[path])
+            self.keys[path] = self._tokens[first][0], self._tokens[self._at - 2][1]
+        elif path in self._arrays:
+            path = (*path, self._arrays[path])
+        return path
 
     def _keys(self, path: Path, end: str) -> Path:
         """The path that dotted keys name, up to a sign, which is passed over."""

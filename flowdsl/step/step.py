@@ -104,6 +104,13 @@ class Step(BaseModel):
         adds up. Nothing, the default, is right for every step that asks no paid service."""
         return ()
 
+    @classmethod
+    def reads_standard_input(cls, given: Mapping[str, Any]) -> str | None:
+        """The key that says that a step reads the standard input of the process; None, the default, where none does.
+        `given` are its options as they are written, templates too. With `Limits(standard_input=False)` a flow with such
+        a step is not run."""
+        return None
+
     def run(self, ctx: StepContext) -> Written | Awaitable[Written]:
         """Do the work and return what to write, by output type. May be a plain or an async function."""
         raise NotImplementedError

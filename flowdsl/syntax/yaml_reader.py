@@ -173,7 +173,9 @@ def read_bytes(content: bytes, path: str) -> tuple[Source, list[Diagnostic]]:
         encoding = "UTF-16" if content[:2] in (b"\xff\xfe", b"\xfe\xff") else None
         found = f"it looks like {encoding}" if encoding else f"byte 0x{content[error.start]:02x} is not UTF-8"
         span = Span(source, start, start + 1)
-        return source, [Diagnostic("not-utf8", f"the file is not UTF-8: {found}", span, hint="save the file as UTF-8")]
+        is_text = encoding is not None or b"\0" not in content[:1024]
+        hint = "save the file as UTF-8" if is_text else "it holds no text: name another file"
+        return source, [Diagnostic("not-utf8", f"the file is not UTF-8: {found}", span, hint=hint)]
 
 
 def _undecodable(content: bytes, path: str) -> Source:

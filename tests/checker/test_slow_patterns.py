@@ -44,10 +44,10 @@ def little_time(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("little_time")
 @pytest.mark.parametrize(("schema", "value"), SCHEMAS.values(), ids=SCHEMAS)
 def test_a_slow_pattern_of_an_input_ends_with_a_remedy(schema: dict[str, Any], value: Any) -> None:
-    begun = time.monotonic()
+    begun = time.process_time()
     with pytest.raises(ConfigError) as caught:
         misfits(schema, value)
-    assert time.monotonic() - begun < 5
+    assert time.process_time() - begun < 5
     assert caught.value.code == "invalid-schema"
 
 
@@ -148,6 +148,6 @@ def test_which_patterns_take_no_time(pattern: str, simple: bool) -> None:
 def test_a_few_repetitions_take_no_time_in_a_short_text() -> None:
     pattern = r"^[\w.-]+/[\w.-]+$"
     assert (is_simple(pattern), is_simple(pattern, "a/b"), is_simple(pattern, "a" * 1000)) == (False, True, False)
-    begun = time.monotonic()
+    begun = time.process_time()
     assert not fits_plainly({"pattern": "^a*a*a*b$"}, "a" * 200)
-    assert time.monotonic() - begun < 0.5
+    assert time.process_time() - begun < 0.5

@@ -15,6 +15,7 @@ from flowdsl.errors import ServiceError
 from flowdsl.journal.journal import Journal
 from flowdsl_steps.image.simulator import Simulator
 
+pytestmark = pytest.mark.usefixtures("noon")  # costs are summed by day
 BOAT = "- {step: OPENAI_IMAGE_GENERATION, model: gpt-image-2, instruction: a boat, size: 1024x1024, quality: low}\n"
 COST = 0.0059
 

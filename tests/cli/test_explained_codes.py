@@ -10,8 +10,8 @@ from flowdsl.cli import main
 from flowdsl.codes import CODES, FINDINGS, address
 from flowdsl.reference.explained import example, findings_of, why
 
-NO_FLOW = frozenset(("csv-syntax", "missing-extra", "unstable-value"))
-"""Findings of a table of inputs, of an installation, and of a value that no model has today."""
+NO_FLOW = frozenset(("csv-syntax", "missing-extra", "unstable-value", "no-standard-input"))
+"""Findings of a table of inputs, of an installation, of a value that no model has today, of a flow that is served."""
 
 
 @pytest.mark.parametrize("code", [code.name for code in FINDINGS if code.name not in NO_FLOW])

@@ -179,3 +179,35 @@ def test_a_picture_of_somebody_else_is_not_known(
     assert (code, json.loads("\n".join(lines))) == (1, [])
     assert main(["provenance", "none.png"]) == 2
     assert "none.png cannot be read: No such file or directory" in capsys.readouterr().err
+
+
+@pytest.mark.long
+def test_a_picture_that_edits_another_is_known_as_itself_under_any_name(
+    picture: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    edit = FLOW.replace("GENERATION", "EDIT").replace("id: boat", "id: frame").replace("A paper boat", "A golden frame")
+    Path("framed.flow.yaml").write_text(FLOW + edit)
+    assert main(["run", "framed.flow.yaml", "--simulate", "--quiet", "--out", "pictures"]) == 0
+    capsys.readouterr()
+    code, lines = said(capsys, "pictures/frame-1.png", "framed.flow.yaml")
+    (prompt,) = [line for line in lines if "has the prompt" in line]
+    (bought,) = [line for line in lines if "the request that bought it" in line]
+    assert (code, prompt.partition(": ")[2]) == (0, "A golden frame")
+    Path("pictures/frame-1.png").rename("mine.png")
+    code, lines = said(capsys, "mine.png", "framed.flow.yaml")
+    assert (code, bought in lines) == (0, True)
+    assert not [line for line in lines if line.startswith("differs")]
+
+
+@pytest.mark.long
+def test_a_picture_of_a_batch_is_that_of_its_record(picture: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("b.flow.yaml").write_text(FLOW.replace("A paper boat", "'A boat called {{ flowContext.name }}'"))
+    Path("a.csv").write_text("name\nAda\nBo\n")
+    assert main(["batch", "b.flow.yaml", "--over", "a.csv", "--simulate", "--quiet", "--out", "cards"]) == 0
+    results = [json.loads(line) for line in Path("cards/results.jsonl").read_text().splitlines()]
+    capsys.readouterr()
+    for result in results:
+        code, lines = said(capsys, result["images"][0]["path"], "b.flow.yaml")
+        assert code == 0
+        assert any(line.startswith("proved") and f"run {result['run']}" in line for line in lines)
+        assert any(f"A boat called {('Ada', 'Bo')[result['record']]}" in line for line in lines)

@@ -46,7 +46,7 @@ def test_a_record_is_named_by_the_listed_id_of_its_batch_and_its_number(run: Cal
     assert run("runs", "show", "last.1")[1] == out
     assert run("graph", "--run", "last.2")[0] == run("report", "last.2")[0] == 0
     code, _, err = run("runs", "show", "last.9")
-    assert (code, "has no run " in err) == (2, True)
+    assert (code, f"record 9 of the batch {short(run)} has paid for nothing" in err) == (2, True)
 
 
 @pytest.mark.long

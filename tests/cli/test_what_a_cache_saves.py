@@ -117,3 +117,19 @@ def test_requests_that_differ_save_nothing(run: Run, flow: str) -> None:
     assert "--cache" not in run("plan", "a.flow.yaml")[0]
     assert "cache" not in json.loads(run("plan", "a.flow.yaml", "--json")[0])
     assert "--cache" not in run("run", "a.flow.yaml")[1]
+
+
+@pytest.mark.long
+def test_a_batch_says_what_its_records_did_not_buy_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    picture = '{step: OPENAI_IMAGE_GENERATION, model: gpt-image-2, quality: low, instruction: "{{ inputs.name }}"}'
+    Path("a.flow.yaml").write_text(f"inputs: {{name: {{type: string}}}}\nflow: [{picture}]\n", encoding="utf-8")
+    Path("a.csv").write_text("name\nAda\nBo\nAda\n", encoding="utf-8")
+    told = ["batch", "a.flow.yaml", "--over", "a.csv", "--simulate", "--cache", "run", "--out"]
+    assert main([*told, "one"]) == 0
+    assert "--cache run: 1 request was not paid for again, $0.0059 less\n" in capsys.readouterr().err
+    assert main([*told, "two", "--json"]) == 0
+    saved = json.loads(capsys.readouterr().out)["not_paid_again"]
+    assert (saved["requests"], round(saved["usd"], 4)) == (1, 0.0059)

@@ -31,7 +31,7 @@ def cancelled(
         with pytest.raises(asyncio.CancelledError):
             await task
 
-    asyncio.run(asyncio.wait_for(run(), 5))
+    asyncio.run(asyncio.wait_for(run(), 30))
     return emitted, recorder
 
 
@@ -178,7 +178,7 @@ class SlowToEnd(flowdsl.Step, name="SLOW_TO_END"):
             ctx.progress("cleaned")
 
 
-@pytest.mark.parametrize("timeout_s", [None, 0.02], ids=["cancelled before", "past its deadline"])
+@pytest.mark.parametrize("timeout_s", [None, 0.3], ids=["cancelled before", "past its deadline"])  # time to begin
 def test_a_second_cancellation_leaves_nothing_running_behind_the_end(timeout_s: float | None) -> None:
     recorder = Recorder()
     environment = flowdsl.Environment(steps=[SlowToEnd], limits=flowdsl.Limits(timeout_s=timeout_s))

@@ -78,7 +78,7 @@ def test_a_misfit_deep_inside_an_input_says_where() -> None:
     with pytest.raises(ConfigError) as raised:
         flowdsl.run(text, {"a": {"b": [1, "x"]}})
     assert (
-        str(raised.value) == "the input `a`['b'][1] does not fit its schema: `x` is a text, and must be a whole number"
+        str(raised.value) == 'the input `a`["b"][1] does not fit its schema: `x` is a text, and must be a whole number'
     )
 
 
@@ -97,7 +97,7 @@ def test_a_misfit_deep_inside_an_input_says_where() -> None:
         ("{pattern: '^a'}", "b", "`b` does not match the pattern `^a`"),
         ("{required: [a, b, c]}", {"b": 1}, "`a`, `c` are missing"),
         ("{additionalProperties: false, properties: {a: {}}}", {"b": 1}, "`b` is not among its keys, a"),
-        ("{uniqueItems: true}", [1, 1], "[1, 1] has non-unique elements"),
+        ("{uniqueItems: true}", [1, 1], "a list of 2 has non-unique elements"),
     ],
 )
 def test_a_misfit_is_reported_in_our_words(schema: str, value: Any, complaint: str) -> None:

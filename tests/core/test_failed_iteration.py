@@ -9,7 +9,7 @@ import pytest
 
 from flowdsl import Environment, Host, Limits
 from flowdsl.errors import RunError
-from flowdsl.events import Event, FlowFinished
+from flowdsl.events import Event, FlowFinished, StepStarted
 
 LOOPS = """\
 - step: FOR
@@ -134,8 +134,15 @@ def test_a_cancelled_run_says_where_it_was() -> None:
     events: list[Event] = []
 
     async def cancelled() -> None:
-        running = asyncio.create_task(Environment().load(flow).arun(on_event=events.append))
-        await asyncio.sleep(0.05)
+        is_asleep = asyncio.Event()
+
+        def hear(event: Event) -> None:
+            events.append(event)
+            if isinstance(event, StepStarted) and event.step == "SLEEP":
+                is_asleep.set()
+
+        running = asyncio.create_task(Environment().load(flow).arun(on_event=hear))
+        await is_asleep.wait()
         running.cancel()
         with pytest.raises(asyncio.CancelledError):
             await running

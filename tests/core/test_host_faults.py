@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from decimal import Decimal
 from fractions import Fraction
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from pydantic import BaseModel, field_validator
@@ -56,12 +56,14 @@ class Sleeper(flowdsl.Step, name="SLEEPER", outputs=("text",)):
 
 
 class ThreadSleeper(flowdsl.Step, name="THREAD_SLEEPER", outputs=("text",), blocking=True):
-    """Sleeps in a thread."""
+    """Sleeps in a thread, until it is woken."""
+
+    wake: ClassVar[threading.Event] = threading.Event()
 
     def run(self, ctx: flowdsl.StepContext) -> flowdsl.Written:
         """Sleeps, and tells of it."""
         ctx.progress("sleeping")
-        time.sleep(0.3)
+        assert self.wake.wait(30)
         ctx.note("woke", "up")
         ctx.emit("woke", {"n": 1})
         return {"text": threading.current_thread().name}
@@ -81,21 +83,21 @@ def test_a_blocking_step_runs_in_a_thread_and_the_loop_goes_on() -> None:
     here = threading.current_thread().name
     sink: Callable[[str, Any], None] = lambda name, payload: seen.append((name, threading.current_thread().name))  # noqa: E731
     environment = flowdsl.Environment(steps=[ThreadSleeper], host=flowdsl.Host(sink=sink))
+    ThreadSleeper.wake.clear()
 
     def heard(event: flowdsl.Event) -> None:
         seen.append((type(event).__name__, threading.current_thread().name))
 
-    async def both() -> tuple[flowdsl.Result, int]:
+    async def both() -> flowdsl.Result:
         flow = environment.load("- step: THREAD_SLEEPER\n")
         running = asyncio.create_task(flow.arun(on_event=heard))
-        ticks = 0
-        while not running.done():
+        while ("Progress", here) not in seen and not running.done():  # noqa: ASYNC110  a step in another thread
             await asyncio.sleep(0.01)
-            ticks += 1
-        return await running, ticks
+        assert not running.done()
+        ThreadSleeper.wake.set()  # what the step waits for, and what nobody could do while it held the loop
+        return await running
 
-    result, ticks = asyncio.run(both())
-    assert ticks > 8
+    result = asyncio.run(both())
     assert result.outputs["text"] != here
     assert {thread for _, thread in seen} == {here}
     assert {"Progress", "Note", "Emitted", "woke"} <= {name for name, _ in seen}
@@ -105,22 +107,26 @@ def test_a_blocking_step_runs_in_a_thread_and_the_loop_goes_on() -> None:
 def test_a_deadline_does_not_wait_for_a_blocking_step() -> None:
     environment = flowdsl.Environment(steps=[ThreadSleeper], limits=flowdsl.Limits(timeout_s=0.05))
 
-    async def late() -> float:
-        began = time.monotonic()
+    ThreadSleeper.wake.clear()
+
+    async def late() -> None:
         with pytest.raises(flowdsl.LimitExceeded):
             await environment.load("- step: THREAD_SLEEPER\n").arun()
-        return time.monotonic() - began
+        assert not ThreadSleeper.wake.is_set()  # it sleeps on
+        ThreadSleeper.wake.set()
 
-    assert asyncio.run(late()) < 0.25
+    asyncio.run(late())
 
 
 class LateWriter(flowdsl.Step, name="LATE_WRITER", blocking=True):
     """Goes on after the deadline."""
 
+    is_over: ClassVar[threading.Event] = threading.Event()
+
     def run(self, ctx: flowdsl.StepContext) -> None:
         """Tries to change the run when it is over."""
+        assert self.is_over.wait(30)
         for change in (ctx.progress, lambda text: ctx.write("late", text), lambda text: ctx.spend(1.0)):
-            time.sleep(0.05)
             try:
                 change("x")
             except flowdsl.StepError as error:
@@ -137,7 +143,8 @@ def test_a_blocking_step_changes_nothing_after_the_end_of_its_run() -> None:
     async def late() -> flowdsl.Result:
         with pytest.raises(flowdsl.LimitExceeded) as raised:
             await environment.arun("- step: LATE_WRITER\n", on_event=lambda event: names.append(type(event).__name__))
-        async with asyncio.timeout(5):
+        LateWriter.is_over.set()
+        async with asyncio.timeout(30):
             while len(REFUSED) < 3:  # noqa: ASYNC110  the step is in another thread
                 await asyncio.sleep(0.01)
         return raised.value.result

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from time import perf_counter
+from time import process_time
 from typing import Any
 
 import pytest
@@ -18,17 +18,17 @@ SOON_S = 5.0
 
 
 def codes(path: Path) -> list[str]:
-    began = perf_counter()
+    began = process_time()
     found = [finding.code for finding in flowdsl.check(path)]
-    assert perf_counter() - began < SOON_S
+    assert process_time() - began < SOON_S
     return found
 
 
 def failure(flow: str, **limits: Any) -> RunError:
-    began = perf_counter()
+    began = process_time()
     with pytest.raises(RunError) as caught:
         flowdsl.Environment(limits=flowdsl.Limits(**limits)).load(flow).run()
-    assert perf_counter() - began < SOON_S
+    assert process_time() - began < SOON_S
     return caught.value
 
 
@@ -50,10 +50,10 @@ def test_modules_that_import_the_next_twice_are_read_once_each(tmp_path: Path) -
     flow = "imports:\n  - {from: ./0.module.yaml, as: m}\nflow:\n  - step: CALL_FLOW\n    ref: imports.m.flows.go\n"
     (tmp_path / "a.flow.yaml").write_text(flow, encoding="utf-8")
     codes(tmp_path / "a.flow.yaml")
-    began = perf_counter()
+    began = process_time()
     steps = list(flowdsl.load(tmp_path / "a.flow.yaml").document.every_step())
     assert len(steps) == 25
-    assert perf_counter() - began < SOON_S
+    assert process_time() - began < SOON_S
 
 
 def test_a_module_under_two_aliases_keeps_both(tmp_path: Path) -> None:
@@ -136,10 +136,10 @@ def test_slow_vars_share_the_time_of_one_template() -> None:
     ["(?:(?:(?:a{1000}){1000}){100}b?){1000}", "(?:ab|cd){50000}", "(?:[ab]{300}){300,}", "((a{200}){200})*"],
 )
 def test_a_pattern_that_is_large_when_written_out_is_refused_before_it_is_compiled(pattern: str) -> None:
-    began = perf_counter()
+    began = process_time()
     with pytest.raises(flowdsl.errors.TemplateError, match="repetitions"):
         compiled(pattern, "g")
-    assert perf_counter() - began < SOON_S
+    assert process_time() - began < SOON_S
 
 
 @pytest.mark.parametrize("pattern", [r"[{}]{3}", r"\d{1,100000}", "a{1000}", "(?:[a-z]{2,8}-){1,5}", r"\{9999999\}x"])

@@ -226,11 +226,11 @@ def test_a_merge_key_is_read() -> None:
 def test_an_alias_bomb_is_refused_in_no_time() -> None:
     lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
     lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 12)]
-    began = time.perf_counter()
+    began = time.process_time()
     assert mistakes("\n".join(lines)) == [
         ("alias-bomb", "the aliases of this file expand to more than 500,000 values", "*a4")
     ]
-    assert time.perf_counter() - began < 2
+    assert time.process_time() - began < 2
 
 
 def indented(sign: str, levels: int) -> str:
@@ -291,11 +291,11 @@ def test_files_that_include_the_next_one_twice_are_read_once_each(tmp_path: Path
     for number in range(25):
         (tmp_path / f"{number}.yaml").write_text(f"- !include ./{number + 1}.yaml\n" * 2, encoding="utf-8")
     (tmp_path / "25.yaml").write_text("- x\n- !nothing y\n", encoding="utf-8")
-    began = time.perf_counter()
+    began = time.process_time()
     found = of_file(tmp_path, "0.yaml")
     assert found.count(("unknown-tag", "the tag `!nothing` means nothing here")) == 1
     assert ("alias-bomb", "with this file, the document has more than 500,000 values") in found
-    assert time.perf_counter() - began < 5
+    assert time.process_time() - began < 5
 
 
 def of_file(folder: Path, name: str) -> list[tuple[str, str]]:
@@ -378,9 +378,9 @@ def test_the_caret_stands_under_wide_characters_tabs_and_emoji() -> None:
     ids=["one long text", "one long line of templates", "one long word", "tabs", "templates", "quotes"],
 )
 def test_a_huge_file_does_not_hang(text: str) -> None:
-    began = time.perf_counter()
+    began = time.process_time()
     read(Source(text))
-    assert time.perf_counter() - began < 8
+    assert time.process_time() - began < 8
 
 
 LIGHT = 'assert "yaml.constructor" not in sys.modules and "yaml.emitter" not in sys.modules'

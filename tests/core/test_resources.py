@@ -49,7 +49,7 @@ def test_a_thing_is_opened_once_however_many_ask_at_the_same_time() -> None:
 def test_an_opening_that_fails_is_tried_again_by_the_next_who_asks() -> None:
     async def main() -> None:
         door = Door(failures=1)
-        async with asyncio.timeout(5), Resources() as resources:
+        async with asyncio.timeout(30), Resources() as resources:
             found = await asyncio.gather(*(resources.get("door", door.open) for _ in range(3)), return_exceptions=True)
             assert [repr(thing) if isinstance(thing, OSError) else thing for thing in found] == [
                 "OSError('stuck')",
@@ -65,7 +65,7 @@ def test_a_waiter_that_is_cancelled_takes_nobody_with_it() -> None:
     async def main() -> None:
         gate = asyncio.Event()
         door = Door(wait=gate)
-        async with asyncio.timeout(5), Resources() as resources:
+        async with asyncio.timeout(30), Resources() as resources:
             tasks = [asyncio.create_task(resources.get("door", door.open)) for _ in range(4)]
             await asyncio.sleep(0)
             tasks[0].cancel()

@@ -121,10 +121,10 @@ def test_a_misfit_of_a_large_value_is_reported_in_short() -> None:
 
 @pytest.mark.parametrize("pattern", ["^(a+)+$", "^(([a-z])+.)+[A-Z]([a-z])+$"], ids=["plus", "nested"])
 def test_a_pattern_of_a_schema_that_never_ends_ends(pattern: str) -> None:
-    began = time.monotonic()
+    began = time.process_time()
     code, _, _ = failure(f"PARSE_JSON\n  in: given\n  schema: {{pattern: '{pattern}'}}", '"' + "a" * 60 + '!"')
     assert code in ("schema-misfit", "invalid-schema")
-    assert time.monotonic() - began < 10
+    assert time.process_time() - began < 10
 
 
 @pytest.mark.parametrize("schema", ["{type: 5}", "{properties: {a: {type: strange}}}", "{required: a}"])

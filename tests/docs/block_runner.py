@@ -131,7 +131,7 @@ class PageRunner:
 
     def _python(self, block: Block) -> None:
         """Executes a block; one that holds tests is given to pytest. What it prints is compared to a text block."""
-        if "def test_" in block.text:
+        if re.search("def test_|class Test", block.text):
             path = self.folder / "test_of_page.py"
             path.write_text(block.text, encoding="utf-8")
             command = f"{shlex.quote(sys.executable)} -m pytest -q -p no:cacheprovider {path.name}"

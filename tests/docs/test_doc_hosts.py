@@ -21,6 +21,7 @@ import flowdsl.template
 import flowdsl.testing
 from flowdsl.document.dialects import task
 from flowdsl.step.step import _DECLARABLE
+from flowdsl.testing import conformance
 
 PAGE = ROOT / "docs" / "hosts.md"
 CALLS = ("check", "load", "run", "arun")
@@ -56,7 +57,7 @@ def arguments(function: Callable[..., Any]) -> list[str]:
 
 
 def names_of_testing() -> set[str]:
-    return set(flowdsl.testing.__all__)
+    return {*flowdsl.testing.__all__, *conformance.__all__}
 
 
 def members(protocol: type) -> dict[str, list[str] | None]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shutil
 import signal
 import subprocess
 import sys
-import time
+import threading
 from pathlib import Path
 
 import pytest
@@ -62,8 +63,9 @@ def test_the_plugin_of_pytest_imports_nothing_of_us_where_there_is_no_such_file(
         "    assert not [name for name in of_us if not (name in light or name.rpartition('.')[0] in light)], of_us\n",
         encoding="utf-8",
     )
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", "-p", "no:anyio"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False)
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "flowdsl.cli.pytest_plugin"]
+    alone = {**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}  # others that are installed here import much
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False, env=alone)
     assert done.returncode == 0, done.stdout
 
 
@@ -125,7 +127,8 @@ def test_watching_runs_again_when_the_flow_changes(tmp_path: Path) -> None:
         assert running.stdout is not None
         assert running.stdout.readline().startswith("1 test, all passed in")
         assert running.stdout.readline() == "waiting for a change; Ctrl-C ends it\n"
-        (tmp_path / "a.flow.yaml").write_text("- {step: SET, a: 12}\n", encoding="utf-8")
+        (tmp_path / "changed").write_text("- {step: SET, a: 12}\n", encoding="utf-8")
+        (tmp_path / "changed").replace(tmp_path / "a.flow.yaml")  # nobody sees half of it
         assert running.stdout.readline() == "✗ a.test.yaml:1  one\n"
         running.send_signal(signal.SIGINT)
         running.communicate(timeout=20)
@@ -142,15 +145,24 @@ def test_a_case_that_holds_its_thread_is_given_up_and_the_others_run(
     monkeypatch.setattr(session, "_GRACE_S", 0.2)
     real = session.run_case
 
+    is_over = threading.Event()
+
     def held(tests: object, case: object, *more: object) -> object:
         if getattr(case, "name", "") == "hangs":
-            time.sleep(30)
+            is_over.wait(30)
+            raise asyncio.CancelledError
         return real(tests, case, *more)  # type: ignore[arg-type]
 
     monkeypatch.setattr(session, "run_case", held)
     text = Path("a.test.yaml").read_text(encoding="utf-8").replace("name: hangs", "name: hangs, timeout: 0.2")
     Path("a.test.yaml").write_text(f"{text}  - {{name: last}}\n", encoding="utf-8")
-    assert main(["test", "-v", "-j", "1"]) == 1
+    try:
+        assert main(["test", "-v", "-j", "1"]) == 1
+    finally:
+        is_over.set()
+        for thread in threading.enumerate():
+            if thread.name == "flowdsl-test":
+                thread.join()
     out = capsys.readouterr().out
     assert "it did not end within its 0.2 s, and was given up: a step holds its thread" in out
     assert "✓ a.test.yaml:4  last" in out

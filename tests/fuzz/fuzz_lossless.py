@@ -17,7 +17,9 @@ from flowdsl.syntax.node import Node
 from flowdsl.syntax.yaml_reader import read, read_bytes
 
 ROOT = Path(__file__).parents[2]
-SKIPPED = frozenset({".venv", ".venv-schemathesis", ".venv-litellm", ".git", "node_modules", "build", "dist", "out"})
+SKIPPED = frozenset(
+    {".venv", ".venv-schemathesis", ".venv-operations", ".venv-litellm", ".git", "node_modules", "build", "dist", "out"}
+)
 
 
 def yaml_files() -> list[Path]:

@@ -225,20 +225,18 @@ def test_a_body_without_a_length_that_is_cut_inside_tls_is_not_taken_for_whole(e
             asyncio.run(run())
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="there is no uvloop")
-@pytest.mark.parametrize("ending", ["close_notify", "cut", "cut while nobody reads"])
-def test_a_body_that_is_cut_inside_tls_is_not_taken_for_whole_on_uvloop(ending: str, certificate: Path) -> None:
+def fetched_on_uvloop(sent: bytes, certificate: Path, *, is_cut: bool = False, read_after_s: float = 0.0) -> bytes:
+    """The body of a response from a server with TLS, which then closes, or cuts the connection without a word."""
     import uvloop
 
-    size = 200_000 if "nobody" in ending else 1000
-    with socket.create_server(("127.0.0.1", 0)) as listening:
+    with socket.create_server(("127.0.0.1", 0)) as listening, concurrent.futures.ThreadPoolExecutor(1) as pool:
 
         def serve() -> None:
             connection, _ = listening.accept()
             with server_tls(certificate).wrap_socket(connection, server_side=True) as tls:
                 tls.recv(4096)
-                tls.sendall(BARE + b"a" * size)
-                if ending == "close_notify":
+                tls.sendall(sent)
+                if not is_cut:
                     tls.unwrap()
 
         async def run() -> bytes:
@@ -247,44 +245,32 @@ def test_a_body_that_is_cut_inside_tls_is_not_taken_for_whole_on_uvloop(ending: 
                 open_client(ca_pem=str(certificate / "ca.pem")) as client,
                 exchanged(client, HttpRequest("GET", url), Delivery()) as response,
             ):
-                if "nobody" in ending:
-                    await asyncio.sleep(0.3)
+                await asyncio.sleep(read_after_s)
                 return b"".join([chunk async for chunk in response.aiter_raw()])
 
-        with concurrent.futures.ThreadPoolExecutor(1) as pool:
-            served = pool.submit(serve)
-            if ending == "close_notify":
-                assert uvloop.run(run()) == b"a" * size
-            else:
-                with pytest.raises(httpx.ReadError, match="was cut"):
-                    uvloop.run(run())
+        served = pool.submit(serve)
+        try:
+            return uvloop.run(run())
+        finally:
             served.result()
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no uvloop")
-def test_a_whole_body_that_nobody_reads_yet_is_not_lost_on_uvloop(certificate: Path) -> None:
-    import uvloop
+@pytest.mark.parametrize("size, read_after_s", [(1000, 0.0), (200_000, 0.3)], ids=["read at once", "nobody reads yet"])
+def test_a_body_that_is_cut_inside_tls_is_not_taken_for_whole_on_uvloop(
+    size: int, read_after_s: float, certificate: Path
+) -> None:
+    with pytest.raises(httpx.ReadError, match="was cut"):
+        fetched_on_uvloop(BARE + b"a" * size, certificate, is_cut=True, read_after_s=read_after_s)
 
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no uvloop")
+def test_a_body_whose_end_tls_has_is_whole_on_uvloop(certificate: Path) -> None:
+    assert fetched_on_uvloop(BARE + b"a" * 1000, certificate) == b"a" * 1000
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no uvloop")
+def test_a_whole_body_that_nobody_reads_yet_is_not_lost_on_uvloop(certificate: Path) -> None:
     size = 8_000_000
     head = JSON + b"content-length: %d\r\nconnection: close\r\n\r\n" % size
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-
-        def serve() -> None:
-            connection, _ = listening.accept()
-            with server_tls(certificate).wrap_socket(connection, server_side=True) as tls:
-                tls.recv(4096)
-                tls.sendall(head + b"a" * size)
-
-        async def run() -> bytes:
-            url = f"https://localhost:{listening.getsockname()[1]}"
-            async with (
-                open_client(ca_pem=str(certificate / "ca.pem")) as client,
-                exchanged(client, HttpRequest("GET", url), Delivery()) as response,
-            ):
-                await asyncio.sleep(0.3)
-                return b"".join([chunk async for chunk in response.aiter_raw()])
-
-        with concurrent.futures.ThreadPoolExecutor(1) as pool:
-            served = pool.submit(serve)
-            assert uvloop.run(run()) == b"a" * size
-            served.result()
+    assert fetched_on_uvloop(head + b"a" * size, certificate, is_cut=True, read_after_s=0.3) == b"a" * size

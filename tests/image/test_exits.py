@@ -8,6 +8,7 @@ import json
 import subprocess
 import sys
 import textwrap
+from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, ClassVar
@@ -17,7 +18,7 @@ import pytest
 from image_pictures import drawn
 
 import flowdsl
-from flowdsl import Environment, Event, FlowFinished, Host, RunError, StepFinished, Storage
+from flowdsl import Environment, Event, FlowFinished, Host, RunError, StepFinished, StepStarted, Storage
 from flowdsl.cli import main
 from flowdsl.testing import Recorder
 
@@ -179,12 +180,23 @@ def test_a_store_that_raises_an_exit_loses_no_picture() -> None:
     assert {code for code, _ in result.notes} == {"picture-unnamed"}
 
 
+def until_asleep(is_asleep: asyncio.Event) -> Callable[[Event], None]:
+    """A listener that says when SLEEP has begun."""
+
+    def hear(event: Event) -> None:
+        if isinstance(event, StepStarted) and event.step == "SLEEP":
+            is_asleep.set()
+
+    return hear
+
+
 def test_what_ends_a_run_has_its_result_also_when_it_is_a_cancellation_or_of_a_listener(tmp_path: Path) -> None:
     flow = Environment(steps=STEPS, storage=Storage(images=tmp_path)).load(f"{BOUGHT}- {{step: SLEEP, delay: 10000}}\n")
 
     async def cancelled() -> None:
-        task = asyncio.create_task(flow.arun())
-        await asyncio.sleep(0.2)
+        is_asleep = asyncio.Event()
+        task = asyncio.create_task(flow.arun(on_event=until_asleep(is_asleep)))
+        await is_asleep.wait()
         task.cancel()
         await task
 
@@ -204,9 +216,10 @@ def test_what_ends_a_run_has_its_result_also_when_it_is_a_cancellation_or_of_a_l
 def test_a_run_that_is_closed_names_its_pictures(tmp_path: Path) -> None:
     flow = Environment(steps=STEPS, storage=Storage(images=tmp_path)).load(f"{BOUGHT}- {{step: SLEEP, delay: 10000}}\n")
     loop = asyncio.new_event_loop()
-    work = flow.arun()
+    is_asleep = asyncio.Event()
+    work = flow.arun(on_event=until_asleep(is_asleep))
     task = loop.create_task(work)
-    loop.run_until_complete(asyncio.wait([task], timeout=0.2))
+    loop.run_until_complete(is_asleep.wait())
     work.close()
     assert len(json.loads((tmp_path / "manifest.json").read_text())["images"]) == 1
     task._log_destroy_pending = False  # type: ignore[attr-defined]

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from image_bench import Bench
+from web_server import refusing
 
 from flowdsl.errors import (
     ContentRefused,
@@ -117,10 +118,9 @@ def test_without_retries_one_request_is_sent(retries: int, bench: Bench, simulat
 
 
 def test_a_refused_connection_is_retried_and_costs_nothing(tmp_path: Path) -> None:
-    with Simulator() as simulator:
-        endpoint = simulator.url
-    bench = Bench(tmp_path, {"provider": "openai", "endpoint": endpoint, "apiKey": "none-needed"})
-    error = failed(bench, maxRetries=1)
+    with refusing() as endpoint:
+        bench = Bench(tmp_path, {"provider": "openai", "endpoint": endpoint, "apiKey": "none-needed"})
+        error = failed(bench, maxRetries=1)
     assert (type(error), error.attempts, error.charge_possible) == (ServiceUnavailable, 2, False)
     where = endpoint.removeprefix("http://")
     assert str(error) == f"PICTURES cannot be reached at {where}: Connection refused"

@@ -168,7 +168,7 @@ def test_a_proxy_that_makes_no_tunnel_never_had_the_request(
     began = time.monotonic()
     error, drawn, asked = failed(tmp_path, monkeypatch, make, scheme="https", maxRetries=0)
     assert (drawn, asked, error.charge_possible, error.retryable) == (0, 1, False, True)
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 20  # and not as long as it hangs
 
 
 @pytest.mark.parametrize("kind", ["socks4", "socks5", "socks5h", "ftp"])

@@ -264,11 +264,11 @@ def test_a_manifest_that_another_process_holds_keeps_neither_the_loop_nor_other_
         waiting = asyncio.gather(*(flow.arun(on_event=hear) for _ in range(4)))  # more than the loop has threads
         await all_named.wait()
         for _ in range(3):
-            await asyncio.wait_for(environment(simulator, tmp_path / "b").load(IMAGE).arun(), 8)
+            await asyncio.wait_for(environment(simulator, tmp_path / "b").load(IMAGE).arun(), 30)
         await asyncio.sleep(0.3)
         assert not waiting.done()
         os.close(descriptor)
-        results = await asyncio.wait_for(waiting, 20)
+        results = await asyncio.wait_for(waiting, 60)
         assert {result.notes for result in results} == {()}
 
     with Simulator() as simulator:

@@ -44,7 +44,7 @@ class Slow(Routes):
             with self._lock:
                 self._now += 1
                 self.peak = max(self.peak, self._now)
-            self._gate.wait(5)  # one after the other would wait here for ever
+            self._gate.wait(30)  # one after the other would wait here for ever
             with self._lock:
                 self._now -= 1
             connection.sendall(given)
@@ -67,20 +67,20 @@ def test_links_of_a_response_are_fetched_side_by_side_and_stay_in_order(tmp_path
 def test_links_that_hang_cost_the_time_of_one_deadline_and_are_all_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(fetch, "FETCH_ALL_S", 0.2)
+    monkeypatch.setattr(fetch, "FETCH_ALL_S", 0.5)
     answers: dict[str, list[Any]] = {ORDER: [links("a", *PLACES, "z")]}
     answers |= {f"GET /{name}": [hang] for name in PLACES}
     answers |= {"GET /a": [response(GIF)], "GET /z": [response(JPEG)]}
     with Web(routes=Routes(answers)) as web:
         began = time.monotonic()
         found = told(tmp_path, web)
-        assert time.monotonic() - began < 5
+        assert time.monotonic() - began < 20  # and not as long as one of them hangs
     assert isinstance(found.error, ServiceError)
     assert (found.error.code, found.error.charge_possible, found.orders) == ("image-not-fetched", True, 1)
     assert found.made == [GIF]
     assert found.left == sorted(f"/{name}" for name in [*PLACES, "z"])
     assert [url.rpartition("/")[2] for url in found.error.details["urls"]] == [*PLACES, "z"]
-    assert "not complete within 0.2 s" in str(found.error)
+    assert "not complete within 0.5 s" in str(found.error)
 
 
 @pytest.mark.long
@@ -103,7 +103,7 @@ def test_a_run_that_ends_while_links_are_fetched_tells_each_that_did_not_come(tm
         environment = Environment(
             services={"OPENAI_IMAGE_GENERATION": entry},
             storage=Storage(images=tmp_path),
-            limits=Limits(private_addresses=True, timeout_s=0.3),
+            limits=Limits(private_addresses=True, timeout_s=0.7),
         )
         with pytest.raises(RunError, match="took longer") as raised:
             environment.run(BOAT)

@@ -131,11 +131,11 @@ def test_a_run_that_is_under_way_ends_when_its_environment_is_closed() -> None:
 
         def run(self, ctx: flowdsl.StepContext) -> flowdsl.Written:
             begun.set()
-            return {"text": "closed" if closed.wait(5) else "open"}
+            return {"text": "closed" if closed.wait(30) else "open"}
 
     with ThreadPoolExecutor(1) as threads:
         with Environment(steps=[Waiting]) as environment:
             running = threads.submit(environment.run, "- step: WAITING\n")
-            assert begun.wait(5)
+            assert begun.wait(30)
         closed.set()
-        assert running.result(5).outputs == {"text": "closed"}
+        assert running.result(30).outputs == {"text": "closed"}

@@ -132,7 +132,7 @@ def test_cancelling_in_the_middle_of_a_picture_keeps_the_whole_one_before_it_and
             task.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await task
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(30):
                 await server.left.wait()
 
     asyncio.run(run())

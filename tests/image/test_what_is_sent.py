@@ -269,7 +269,7 @@ def test_a_link_from_an_endpoint_on_this_machine_leads_nowhere_else_inside(link:
     async def run() -> ServiceError:
         async with tiny(plain(json.dumps({"data": [{"url": link}]}).encode())) as server:
             with pytest.raises(ServiceError) as caught:
-                async with asyncio.timeout(5):
+                async with asyncio.timeout(30):
                     await Bench(tmp_path, {"provider": "openai", "endpoint": server.url}).arun()
             return caught.value
 
@@ -279,7 +279,7 @@ def test_a_link_from_an_endpoint_on_this_machine_leads_nowhere_else_inside(link:
 @pytest.mark.parametrize("address", ["169.254.169.254", "127.0.0.1", "[::ffff:127.0.0.1]"])
 def test_a_fetcher_beside_a_private_address_reaches_neither_the_link_nor_this_machine(address: str) -> None:
     async def run() -> None:
-        async with open_fetcher(peers=["10.0.0.1"]) as client, asyncio.timeout(5):
+        async with open_fetcher(peers=["10.0.0.1"]) as client, asyncio.timeout(30):
             with pytest.raises(Exception, match="leads to the private address"):
                 await client.get(f"http://{address}/")
 

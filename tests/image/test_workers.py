@@ -31,13 +31,13 @@ def test_closing_waits_for_what_runs_after_its_caller_was_cancelled() -> None:
 
     def take(chunk: bytes) -> None:
         started.set()
-        may_end.wait(5)
+        may_end.wait(30)
         ended.set()
 
     async def run() -> None:
         with Workers(1) as workers:
             task = asyncio.create_task(workers.call(take, b""))
-            await asyncio.to_thread(started.wait, 5)
+            await asyncio.to_thread(started.wait, 30)
             task.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await task

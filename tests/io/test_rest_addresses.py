@@ -91,7 +91,7 @@ def test_the_settings_file_says_true_or_false(tmp_path: Path) -> None:
     (tmp_path / "flowdsl.toml").write_text('private_addresses = "yes"\n')
     with pytest.raises(flowdsl.UsageError) as caught:
         flowdsl.check(flow)
-    assert str(caught.value) == f"{tmp_path}/flowdsl.toml: private_addresses must be true or false"
+    assert "flowdsl.toml:1:21: error: private_addresses must be true or false" in str(caught.value)
 
 
 class Names:

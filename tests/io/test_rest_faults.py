@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from web_server import Response, Web, drip, endless, hang, reset, response
+from web_server import Response, Web, drip, endless, hang, refusing, reset, response
 
 import flowdsl
 from flowdsl.testing import Recorder
@@ -150,11 +150,10 @@ def test_a_server_that_asks_for_a_long_pause_is_not_waited_for(host: Any) -> Non
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
 def test_a_request_that_gets_no_connection_is_sent_again(host: Any, method: str) -> None:
-    with Web(response()) as web:
-        free = web.url
     recorder = Recorder()
-    error = failure(host, rest(free, method=method), on_event=recorder)
-    assert str(error) == f"{method} {free} got no connection: Connection refused"
+    with refusing() as url:
+        error = failure(host, rest(url, method=method), on_event=recorder)
+    assert str(error) == f"{method} {url} got no connection: Connection refused"
     assert facts(error) == ("ServiceUnavailable", None, True, False, 3)
     assert len([event for event in recorder.events if isinstance(event, flowdsl.Note)]) == 2
 
@@ -174,7 +173,7 @@ def test_the_deadline_counts_for_the_whole_attempt(host: Any, slow: Response) ->
     with Web(slow) as web:
         error = failure(host, rest(web.url, timeoutMs=1000))
         assert len(web.seen) == 1
-    assert time.monotonic() - began < 4
+    assert time.monotonic() - began < 20  # and not as long as the server takes
     assert str(error) == f"GET {web.url} got no response within 1 s"
     assert facts(error) == ("ServiceTimeout", None, True, False, 1)
 

@@ -7,12 +7,12 @@ from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
-from budget_conformance import BudgetConformance, SharedBudgetConformance, reserve, takes
-
 from flowdsl import Budget
 from flowdsl.engine.budget import BothBudgets, RunBudget
 from flowdsl.journal.database import Database
 from flowdsl.journal.day_budget import DayBudget, Most
+from flowdsl.testing.conformance import BudgetConformance, SharedBudgetConformance
+from flowdsl.testing.conformance.budgets import reserve, takes
 
 SPENDER = """
 import asyncio, pathlib, time
@@ -59,4 +59,5 @@ class TestBothBudgets(BudgetConformance):
     @contextmanager
     def opened(self, folder: Path, usd: float) -> Iterator[Budget]:
         with Database(folder / "state") as database:
-            yield BothBudgets(RunBudget(max_usd=usd * 10), DayBudget(database, Most(usd, "flowdsl.toml")))
+            of_day = DayBudget(database, Most(usd, "flowdsl.toml"), clock=lambda: 86_400)
+            yield BothBudgets(RunBudget(max_usd=usd * 10), of_day)

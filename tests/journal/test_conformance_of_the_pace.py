@@ -6,11 +6,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from pace_conformance import PaceConformance
-
 from flowdsl import Pace
 from flowdsl.journal.database import Database
 from flowdsl.journal.pace import Pace as PaceOnSqlite
+from flowdsl.testing.conformance import PaceConformance
 
 HOLDER = """
 import asyncio, pathlib

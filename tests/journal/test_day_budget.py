@@ -6,14 +6,15 @@ import threading
 from pathlib import Path
 
 import pytest
-from budget_conformance import reserve
 
 from flowdsl.cli import main
 from flowdsl.errors import ConfigError, LimitExceeded
 from flowdsl.journal.database import Database
 from flowdsl.journal.day_budget import DayBudget, Most
+from flowdsl.testing.conformance.budgets import reserve
 from flowdsl_steps.image.simulator import Simulator
 
+pytestmark = pytest.mark.usefixtures("noon")  # what may be spent in a day is counted
 DAY_S = 86_400
 BOAT = "- {step: OPENAI_IMAGE_GENERATION, model: gpt-image-2, instruction: a boat, size: 1024x1024, quality: low}\n"
 

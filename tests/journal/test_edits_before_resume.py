@@ -21,7 +21,7 @@ GOLDEN = Path(__file__).parents[1] / "golden" / "resume" / "edits.txt"
 HEAD = """\
 What a resumed run uses again, and what it buys, after an edit of the flow or of what it reads. The run had bought
   {all}
-and then failed. `pytest -n 0 tests/journal/test_edits.py --update-golden` writes this.
+and then failed. `pytest -n 0 tests/journal/test_edits_before_resume.py --update-golden` writes this.
 """
 FLOW = "main.flow.yaml"
 FAIL = "- {step: IF, condition: \"{{ kv('stop') }}\", then: [{step: RAISE, message: not today}]}\n"
@@ -129,7 +129,9 @@ def told(folder: Path, edits: list[Edit], service: CountingService, capsys: pyte
     left = Counter(prompt for prompt, files in before) - again
     assert len(made) == again.total() + sum(len(files) for _, files in bought(state)[len(before) :])
     said = [
-        line.strip() for line in err.splitlines() if line.startswith(("  changed:", "  new:", "  gone:", "  other"))
+        line.strip()
+        for line in err.splitlines()
+        if line.startswith(("  used again:", "  changed:", "  new:", "  gone:", "  other"))
     ]
     return [
         *([f"  used again: {words(again)}"] if left else ["  used again: all"]),

@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from budget_conformance import reserve
 
 from flowdsl.errors import LimitExceeded
 from flowdsl.journal.database import Database
 from flowdsl.journal.day_budget import DayBudget, Most
 from flowdsl.journal.pace import Pace
 from flowdsl.journal.sharing import Sharing
+from flowdsl.testing.conformance.budgets import reserve
 
 HOLDER = """
 import select, sqlite3, sys
@@ -62,7 +62,7 @@ def made(folder: Path) -> Database:
 
 def test_a_sum_that_is_set_aside_does_not_stop_the_loop(tmp_path: Path) -> None:
     with made(tmp_path) as database:
-        budget = DayBudget(database, Most(1.0, "flowdsl.toml"))
+        budget = DayBudget(database, Most(1.0, "flowdsl.toml"), clock=lambda: 86_400)
         ticks, _ = asyncio.run(ticks_while_held(database, lambda: budget.reserve(0.4, "S")))
         assert ticks == TICKS
         with pytest.raises(LimitExceeded, match=r"\$0.6000 of the"):
@@ -98,7 +98,7 @@ def test_who_gives_up_while_the_file_is_held_has_spent_nothing(tmp_path: Path) -
             let_go()
 
     with made(tmp_path) as database:
-        budget = DayBudget(database, Most(1.0, "flowdsl.toml"))
+        budget = DayBudget(database, Most(1.0, "flowdsl.toml"), clock=lambda: 86_400)
         reserve(budget, 0.05).release()
         asyncio.run(give_up(budget, database))
         database.submit(lambda _: None).result()  # what was asked for before is done then

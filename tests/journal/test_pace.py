@@ -56,20 +56,35 @@ def test_whoever_waits_keeps_the_place_in_the_queue(tmp_path: Path) -> None:
 
 def test_a_process_that_stood_still_does_not_send_at_once_what_became_late(tmp_path: Path) -> None:
     times: list[float] = []
+    stood_still: list[float] = []
 
     async def take(pace: Pace) -> None:
         await pace.take("images", 0.02)
         times.append(perf_counter())
 
+    async def watch() -> None:
+        while True:
+            began = perf_counter()
+            await asyncio.sleep(0.005)
+            if perf_counter() - began > 0.015:
+                stood_still.append(perf_counter())
+
     async def ask(pace: Pace) -> None:
         asking = [asyncio.ensure_future(take(pace)) for _ in range(30)]
+        watching = asyncio.ensure_future(watch())
         await asyncio.sleep(0.1)
         time.sleep(0.3)  # noqa: ASYNC251  that is what it is about
         await asyncio.gather(*asking)
+        watching.cancel()
+
+    def at_most(start: float) -> int:
+        """Ten in their time, and three that became late each time that it stood still: a busy machine adds some."""
+        times_still = sum(start - 0.02 <= each < start + 0.2 for each in stood_still)
+        return 10 + 3 * max(times_still, 1)
 
     elapsed(tmp_path, ask)
     assert len(times) == 30
-    assert max(sum(start <= each < start + 0.2 for each in times) for start in times) <= 13
+    assert all(sum(start <= each < start + 0.2 for each in times) <= at_most(start) for start in times)
 
 
 def test_a_pause_that_a_service_without_a_limit_asks_for_is_heard_here_at_once_and_by_others_a_moment_later(
@@ -80,17 +95,17 @@ def test_a_pause_that_a_service_without_a_limit_asks_for_is_heard_here_at_once_a
             await pace.take("elsewhere", 0.001)  # makes the file
             for each in (pace, Pace(other)):
                 await each.take("images", 0.0)
+            pushed = perf_counter()
             pace.push_back("images", 0.3)
             await pace.take("elsewhere", 0.001)  # what is said before is known then
-            began = perf_counter()
             await pace.take("images", 0.0)
-            assert perf_counter() - began > 0.2
+            assert perf_counter() - pushed >= 0.3 - 0.001
+            pushed = perf_counter()
             pace.push_back("images", 0.3)
             await pace.take("elsewhere", 0.001)
             await asyncio.sleep(UNPACED_S)
-            began = perf_counter()
             await Pace(other).take("images", 0.0)
-            assert perf_counter() - began > 0.1
+            assert perf_counter() - pushed >= 0.3 - 0.001
 
     elapsed(tmp_path, ask)
 

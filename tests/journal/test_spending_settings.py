@@ -11,6 +11,7 @@ import pytest
 from flowdsl.cli import main
 from flowdsl_steps.image.simulator import Simulator
 
+pytestmark = pytest.mark.usefixtures("noon")  # what may be spent in a day is counted
 BOAT = "- {step: OPENAI_IMAGE_GENERATION, model: gpt-image-2, instruction: a boat, size: 1024x1024, quality: low}\n"
 
 

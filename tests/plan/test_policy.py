@@ -86,14 +86,14 @@ def test_what_only_the_run_knows_is_refused_before_anything_is_sent(tmp_path: Pa
 
 
 WRONG = {
-    'policy = ["modle == 1"]': "names `modle`, of which no rule can speak; did you mean `model`",
+    'policy = ["modle == 1"]': "names `modle`, of which no rule can speak(?s:.*)hint: did you mean `model`",
     'policy = ["service != X"]': "A text stands in quotes: 'X'",
     'policy = ["n <="]': "is no rule: found the end of the expression",
     'policy = ["1 < 2"]': "speaks of nothing",
     "policy = [\"prompt matches '('\"]": "is no rule: missing \\)",
     "policy = [3]": "a rule is a text",
-    'policy = "n <= 2"': "policy takes rules",
-    '[[policy]]\nrule = "n < 3"\nseverty = "note"': "unknown key `severty`, did you mean `severity`",
+    'policy = "n <= 2"': "policy must be a list of rules",
+    '[[policy]]\nrule = "n < 3"\nseverty = "note"': "unknown key `severty`(?s:.*)did you mean `severity`",
     '[[policy]]\nrule = "n < 3"\nseverity = "fatal"': "is no severity",
 }
 

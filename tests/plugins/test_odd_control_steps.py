@@ -39,6 +39,7 @@ class Buy(Step, name="BUY", outputs=("imageList",)):
         KEPT["bought"] = number = KEPT["bought"] + 1
 
         async def perform() -> Image:
+            KEPT.get("begun", lambda: None)()
             await asyncio.sleep(self.seconds)
             return ctx.store.add(picture(number))
 
@@ -140,7 +141,7 @@ def ended(
 
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        result, error = asyncio.run(asyncio.wait_for(main(), 10))
+        result, error = asyncio.run(asyncio.wait_for(main(), 30))
     return Ended(result, error, recorder)
 
 
@@ -240,7 +241,7 @@ def test_a_block_left_running_is_cancelled_with_the_run_and_its_purchase_in_doub
         KEPT["task"] = asyncio.create_task(ctx.run_block(self.body))  # type: ignore[arg-type]
         await asyncio.sleep(30)
 
-    end = ended(run, "- step: DO\n  body: [{step: BUY, seconds: 30}]\n", folder, timeout_s=0.05)
+    end = ended(run, "- step: DO\n  body: [{step: BUY, seconds: 30}]\n", folder, timeout_s=0.3)  # time to begin
     assert isinstance(end.error, flowdsl.LimitExceeded) and end.error.charge_possible
     assert end.account == (0, None, 1)
 
@@ -396,7 +397,7 @@ def test_a_cancellation_by_the_host_is_not_kept_back(run: Run) -> None:
         with pytest.raises(asyncio.CancelledError):
             await task
 
-    asyncio.run(asyncio.wait_for(main(), 5))
+    asyncio.run(asyncio.wait_for(main(), 30))
     assert KEPT["bought"] == 0
 
 
@@ -457,13 +458,14 @@ def test_a_run_waits_for_no_thread_past_its_deadline(folder: Path) -> None:
 
 async def own_timeout(self: Any, ctx: StepContext) -> None:
     with suppress(TimeoutError):
-        async with asyncio.timeout(0.02):
+        async with asyncio.timeout(None) as limit:
+            KEPT["begun"] = lambda: limit.reschedule(asyncio.get_running_loop().time())
             await ctx.run_block(self.body)
 
 
 async def own_wait(self: Any, ctx: StepContext) -> None:
     with suppress(TimeoutError):
-        await asyncio.wait_for(ctx.run_block(self.body), 0.02)
+        await asyncio.wait_for(ctx.run_block(self.body), 0.2)  # time to begin
 
 
 @pytest.mark.parametrize("run", [own_timeout, own_wait])
@@ -474,7 +476,7 @@ def test_a_step_may_end_its_own_block_and_the_run_forgets_that(run: Run, folder:
     assert end.account == (0, None, 1) and end.open_steps() == []
     failed = [event for event in end.events if isinstance(event, StepFailed)]
     assert [str(event.error) for event in failed][:1] == ["BUY was interrupted by the step around it"]
-    late = ended(run, text + "- {step: NAP}\n", folder, timeout_s=0.1)
+    late = ended(run, text + "- {step: NAP}\n", folder, timeout_s=0.5)
     assert isinstance(late.error, flowdsl.LimitExceeded) and late.error.path == "flow[2]"
 
 

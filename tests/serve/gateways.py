@@ -80,6 +80,7 @@ def running_gateway(
     *,
     services: Mapping[str, Any] | None = None,
     question: str | None = None,
+    proxy_headers: bool = False,
     **options: Any,
 ) -> Iterator[Running]:
     """A gateway with the settings of a text, and a simulator in the place of its services; `options` are those of the
@@ -94,7 +95,7 @@ def running_gateway(
             services=services,
             overrides={name: {**own.get(name, {}), "limits": "api"} for name in names},
             storage=flowdsl.Storage(images=folder / "pictures", output=folder / "output"),
-            limits=flowdsl.Limits(files_by_value=False),
+            limits=flowdsl.Limits(files_by_value=False, standard_input=False),
             as_of=DAY,
             environ={},
         )
@@ -104,6 +105,7 @@ def running_gateway(
         flows = served(environment, said)
         told: list[str] = []
         own: dict[str, Any] = {"log": log.append, "tell": told.append, "question": lambda *run: question}
+        own |= {"public_url": said.public_url, "proxy_headers": proxy_headers}
         parts = Parts(environment, found, journal, folder / "state", PATHS, flows, tokens=said.tokens, **own)
         ready, servers = threading.Event(), list[Server]()
 

@@ -7,6 +7,7 @@ import base64
 import errno
 import json
 import os
+import re
 import sys
 import time
 from collections.abc import Iterator, Mapping
@@ -171,6 +172,39 @@ def test_arguments_that_do_not_fit_are_a_failure_that_says_what_would(
     assert result.is_error and said in text_of(result) and bench.simulator.request_count == 0
 
 
+KINDS = "  large: {type: boolean, default: false}\n  tags: {type: array, items: {type: boolean}, default: []}\n"
+MORE = "  more: {type: object, default: {}}\n  same: {anyOf: [{type: 'null'}, {const: 1}], default: null}\n"
+
+
+@pytest.mark.parametrize(
+    "arguments, said, mended",
+    [
+        ({}, 'give it, for example `{"city": …}`', {"city": "Faro"}),
+        ({"city": "Faro", "large": "yes"}, "give `true`, without quotes", {"city": "Faro", "large": True}),
+        ({"city": "Faro", "large": "true"}, "give `true`, without quotes", {"city": "Faro", "large": True}),
+        (
+            {"city": "Faro", "tags": "[]"},
+            "give an array of JSON, and no text that holds one",
+            {"city": "Faro", "tags": []},
+        ),
+        ({"city": "Faro", "more": "{}"}, "give an object of JSON", {"city": "Faro", "more": {}}),
+        ({"city": "Faro", "tags": [None]}, "`tags`[0] does not fit its schema: null must be true or false", None),
+        ({"city": "Faro", "same": True}, "true is not valid under any of the given schemas", None),
+        ({"city": "Faro", "same": {"a": None}}, "a map of 1 key is not valid", None),
+    ],
+)
+def test_an_agent_is_told_to_write_json_and_not_python(
+    bench: Bench, arguments: dict[str, Any], said: str, mended: dict[str, Any] | None
+) -> None:
+    flow = SKYLINE.replace("flow:\n", f"{KINDS}{MORE}flow:\n", 1)
+    tools = bench.tools(flow=flow, question="this costs much")
+    result = bench.call(tools, arguments)
+    assert result.is_error and said in text_of(result)
+    assert not re.search(r"True|False|None|dict|'", text_of(result))
+    if mended is not None:
+        assert "this costs much" in text_of(bench.call(tools, mended, mode="legacy"))  # it fits
+
+
 def test_a_limit_of_money_is_a_clear_failure(bench: Bench) -> None:
     result = bench.call(bench.tools(max_usd=0.001), {"city": "Lisbon"})
     assert result.is_error and "$0.0010 of $0.0010 are left" in text_of(result)
@@ -207,16 +241,18 @@ def test_what_costs_much_is_asked_for_first(bench: Bench, mode: Any, action: str
 
 
 @MODES
-def test_a_client_that_cannot_ask_spends_nothing(bench: Bench, mode: Any) -> None:
+def test_a_client_that_cannot_ask_spends_nothing_and_is_told_what_would_be_spent(bench: Bench, mode: Any) -> None:
     result = bench.call(bench.tools("this run can cost up to $9.00"), {"city": "Lisbon"}, mode=mode)
-    assert result.is_error and "licitation" in text_of(result) and bench.simulator.request_count == 0
+    said = "nothing was run: this run can cost up to $9.00, and this client cannot ask anybody (it has no elicitation)"
+    assert result.is_error and text_of(result) == said and bench.simulator.request_count == 0
 
 
 def test_an_answer_is_for_one_call_with_these_arguments(bench: Bench) -> None:
     async def forged() -> list[Any]:
         agreed = {"spend": types.ElicitResult(action="accept", content={"confirm": True})}
         found: list[Any] = []
-        async with Client(bench.tools("this run can cost up to $9.00").server) as agent:
+        tools, never = bench.tools("this run can cost up to $9.00"), answers("decline", False, [])
+        async with Client(tools.server, elicitation_callback=never) as agent:
 
             async def call(city: str, state: str | None) -> Any:
                 return await agent.session.call_tool(
@@ -304,25 +340,6 @@ def test_the_examples_are_tools_of_an_agent(tmp_path: Path, mode: Any) -> None:
     assert not card.is_error and {each.type for each in card.content} == {"text", "image"}
     assert any("images ready" in str(text) for text in told)
     assert comic.is_error and "of $0.0500 are left" in text_of(comic) and "kept: 3 pictures" in text_of(comic)
-
-
-@pytest.mark.long
-def test_the_command_spends_no_more_in_a_day_than_the_settings_say(tmp_path: Path, simulator: Simulator) -> None:
-    simulator.reset()
-    (tmp_path / "skyline.flow.yaml").write_text(SKYLINE)
-    (tmp_path / "flowdsl.toml").write_text("max_usd_per_day = 0.001\n")
-    own = {"FLOWDSL_STATE": str(tmp_path / "state"), "OPENAI_API_KEY": simulator.key}
-    env = {**os.environ, **own, "OPENAI_BASE_URL": simulator.openai_base_url}
-    command = ["-m", "flowdsl.cli", "mcp", "skyline.flow.yaml"]
-
-    async def used() -> types.CallToolResult:
-        server = StdioServerParameters(command=sys.executable, args=command, cwd=tmp_path, env=env)
-        async with Client(stdio_client(server)) as client:
-            return await client.call_tool("skyline", {"city": "Lisbon"})
-
-    result = asyncio.run(used())
-    assert result.is_error and "$0.0010 a day are left" in text_of(result)
-    assert simulator.request_count == 0
 
 
 KIT = """\

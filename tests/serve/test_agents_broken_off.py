@@ -19,7 +19,7 @@ from mcp import Client, MCPError, StdioServerParameters
 from flowdsl.cli import main
 from flowdsl.journal.journal import Journal
 from flowdsl.journal.runs import KeptRun
-from flowdsl_steps.image.simulator import Simulator, parse_fault
+from flowdsl_steps.image.simulator import Simulator
 
 pytestmark = [pytest.mark.long, pytest.mark.skipif(sys.platform == "win32", reason="there are no such signals")]
 
@@ -95,7 +95,7 @@ def test_a_call_that_is_broken_off_is_told_and_goes_on_without_buying_twice(
 ) -> None:
     (tmp_path / "two.flow.yaml").write_text(TWO, encoding="utf-8")
     monkeypatch.chdir(tmp_path)
-    with Simulator(plain=True, as_of=DAY, faults=[parse_fault("slow,delay_s=1,times=2")]) as simulator:
+    with Simulator(plain=True, as_of=DAY, faults=["hang,when=Porto"]) as simulator:
         monkeypatch.setenv("OPENAI_BASE_URL", simulator.openai_base_url)
         monkeypatch.setenv("OPENAI_API_KEY", simulator.key)
         monkeypatch.setenv("FLOWDSL_STATE", str(tmp_path / "state"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -61,6 +62,10 @@ def test_an_agent_runs_a_flow_with_its_token(tmp_path: Path, mode: Any) -> None:
         assert httpx.get(result.structured_content["pictures"][0]["url"]).status_code == 200
         assert str(tmp_path) not in str(result)
         assert gateway.journal.runs.all()[0].tags == {"agent": "mcp", "token": "agent"}
+        counts = httpx.get(f"{gateway.url}/metrics", headers={"Authorization": f"Bearer {token}"}).text
+        assert 'images_total{model="gpt-image-2"} 1\n' in counts and 'cost_usd_total{model="gpt-image-2"} 0.0' in counts
+        (line,) = [each for each in map(json.loads, gateway.log) if "cost_usd" in each]
+        assert (line["path"], line["token"], line["images"]) == ("/mcp", "agent", 1) and line["cost_usd"] > 0
         refused = httpx.post(f"{gateway.url}/mcp", json={}, headers={"Authorization": "Bearer sk-wrong"})
         assert (refused.status_code, refused.json()["error"]["code"]) == (401, "invalid_api_key")
 
@@ -82,6 +87,15 @@ def test_an_agent_hears_of_progress_and_of_what_its_token_may_not_spend(tmp_path
         _, result = call(gateway, headers, mode=mode)
         assert result.is_error and "$0.0010 a day of this token are left" in str(result.content[0])
         assert gateway.bought == 1
+
+
+def test_an_agent_asks_no_more_often_than_its_token_may(tmp_path: Path) -> None:
+    (tmp_path / "skyline.flow.yaml").write_text(SKYLINE, encoding="utf-8")
+    headers = {"Authorization": f"Bearer {Tokens(tmp_path / 'state').create('slow', per_minute=2)}"}
+    with running_gateway(tmp_path, SETTINGS) as gateway:
+        found = [gateway.post({}, "/mcp", headers=headers) for _ in range(3)]
+        assert [each.status_code for each in found] == [400, 400, 429]
+        assert found[2].json()["error"]["code"] == "rate_limit_exceeded" and found[2].headers["retry-after"]
 
 
 @pytest.mark.parametrize("mode", ["auto", "legacy"])

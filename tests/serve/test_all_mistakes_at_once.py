@@ -67,6 +67,50 @@ def test_every_mistake_of_a_gateway_s_settings_is_told_at_once_and_once(
     assert err.count(" error: ") == len(expected) and "Traceback" not in err
 
 
+OF_MONEY_AND_RULES = """\
+max_requests = "many"
+metadata = "ful"
+[max_usd_per_day_by_service]
+OPENAI_IMAGE_GENERATION = "5"
+spare = -1
+[[policy]]
+rule = "n <= 2"
+severty = "note"
+[[policy]]
+rule = "modle == 1 and servce == 2"
+message = 5
+severity = "fatal"
+[[policy]]
+message = "two are enough"
+[serve]
+prot = 8080
+"""
+PLACES = (
+    "1:16: error: max_requests must be a whole number",
+    "2:12: error: metadata is one of",
+    "4:27: error: max_usd_per_day_by_service.OPENAI_IMAGE_GENERATION must be a sum in USD",
+    "5:9: error: max_usd_per_day_by_service.spare must be a sum in USD",
+    "8:1: error: policy: unknown key `severty`",
+    "10:8: error: `modle == 1 and servce == 2` names `modle`, of which no rule can speak",
+    "10:8: error: `modle == 1 and servce == 2` names `servce`, of which no rule can speak",
+    "11:11: error: the message of a rule must be a text",
+    "12:12: error: `fatal` is no severity of a rule",
+    "13:3: error: a rule is a text, or a table with `rule`",
+    "16:1: error: serve: unknown key `prot`",
+)
+
+
+def test_mistakes_of_money_and_of_rules_of_the_house_are_told_at_once_each_with_its_place(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "flowdsl.toml"
+    file.write_text(OF_MONEY_AND_RULES, encoding="utf-8")
+    assert main(["serve", "--config", str(file), "--check"]) == 2
+    err = capsys.readouterr().err
+    assert {place: err.count(f"flowdsl.toml:{place}") for place in PLACES} == dict.fromkeys(PLACES, 1), err
+    assert err.count(" error: ") == err.count("^\n") == err.count("  hint: ") == len(PLACES)
+
+
 def test_tokens_for_what_is_not_served_are_told_with_the_routes_that_lead_nowhere(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

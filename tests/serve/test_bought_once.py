@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import base64
+import io
+import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -18,6 +21,7 @@ import httpx
 import openai
 import pytest
 from gateways import DAY, SMALL, Running, running_gateway
+from PIL import Image
 
 from flowdsl.cli import main
 from flowdsl_steps.image.simulator import Simulator, parse_fault
@@ -49,6 +53,22 @@ def test_a_repeated_key_gets_the_picture_that_was_bought(gateway: Running) -> No
     assert other.status_code == 200 and gateway.bought == before + 2
 
 
+def test_an_edit_is_bought_once_for_its_key_and_another_picture_is_another_request(gateway: Running) -> None:
+    before = gateway.bought
+
+    def edited(color: str) -> httpx.Response:
+        file = io.BytesIO()
+        Image.new("RGB", (64, 64), color).save(file, "PNG")
+        fields = {"prompt": "A kite", "model": SMALL["model"], "quality": "low"}
+        files = {"image": ("a.png", file.getvalue(), "image/png")}
+        return httpx.post(f"{gateway.url}/v1/images/edits", data=fields, files=files, headers=keyed("edit"), timeout=30)
+
+    with ThreadPoolExecutor(4) as pool:
+        found = [each.json()["data"] for each in pool.map(edited, ["red"] * 4)]
+    assert all(each == found[0] for each in [*found, edited("red").json()["data"]]) and gateway.bought == before + 1
+    assert (edited("blue").status_code, gateway.bought) == (422, before + 1)
+
+
 def test_a_repetition_may_ask_for_links_in_place_of_bytes(gateway: Running) -> None:
     before = gateway.bought
     first = gateway.post(BODY, headers=keyed("links")).json()
@@ -63,6 +83,17 @@ def test_requests_of_one_key_at_the_same_time_are_one_purchase(gateway: Running)
     with ThreadPoolExecutor(8) as pool:
         found = [*pool.map(lambda _: gateway.post(BODY, headers=keyed("together")).json()["data"], range(8))]
     assert all(each == found[0] for each in found) and gateway.bought == before + 1
+
+
+def test_a_key_is_for_one_request_also_while_that_is_being_worked_on(gateway: Running) -> None:
+    before = gateway.bought
+    gateway.simulator.faults.add(parse_fault("slow,delay_s=0.5"))
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(gateway.post, BODY, headers=keyed("busy"))
+        until(lambda: gateway.bought == before + 1)
+        other = gateway.post({**BODY, "prompt": "A blue kite"}, headers=keyed("busy"))
+        assert (other.status_code, other.json()["error"]["code"]) == (422, "idempotency_key_reused")
+        assert not first.done() and first.result().status_code == 200 and gateway.bought == before + 1
 
 
 def test_a_key_is_for_one_request(gateway: Running) -> None:
@@ -106,8 +137,12 @@ def test_a_request_in_doubt_is_sent_again_when_somebody_has_decided_that_and_by_
 def test_the_picture_of_a_client_that_goes_away_is_kept_for_its_key(gateway: Running) -> None:
     gateway.simulator.faults.add(parse_fault("slow,delay_s=0.5"))
     before = gateway.bought
-    with pytest.raises(httpx.ReadTimeout):
-        httpx.post(f"{gateway.url}/v1/images/generations", json=BODY, headers=keyed("gone"), timeout=0.25)
+    content = json.dumps(BODY).encode()
+    head = f"POST /v1/images/generations HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: {len(content)}\r\n"
+    head += "Content-Type: application/json\r\nIdempotency-Key: gone\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", gateway.server.port), timeout=30) as connection:
+        connection.sendall(head.encode() + content)
+        until(lambda: gateway.bought == before + 1)
     found = gateway.post(BODY, headers=keyed("gone"))
     assert found.status_code == 200 and gateway.bought == before + 1
 

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 import httpx
@@ -16,6 +17,7 @@ import pytest
 from gateways import DAY, SMALL
 
 from flowdsl_steps.image.simulator import Simulator
+from tests.verify.gateway_processes import children
 
 FLOW = """\
 flow:
@@ -23,8 +25,20 @@ flow:
 """
 
 
+def listens(pid: int, port: str) -> bool:
+    """Whether a process still has the socket that listens at a port."""
+    rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    sockets = {f"socket:[{row[9]}]" for row in rows if row[1].endswith(f":{int(port):04X}") and row[3] == "0A"}
+    found = set()
+    with suppress(OSError):  # it has ended
+        for each in Path(f"/proc/{pid}/fd").iterdir():
+            with suppress(FileNotFoundError):
+                found.add(str(each.readlink()))
+    return not sockets.isdisjoint(found)
+
+
 @pytest.mark.long
-@pytest.mark.skipif(sys.platform == "win32", reason="there are no such signals")
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux says what a process holds")
 @pytest.mark.parametrize("workers", [1, 2])
 def test_who_waits_is_told_and_is_not_to_send_it_again(tmp_path: Path, workers: int) -> None:
     (tmp_path / "kite.flow.yaml").write_text(FLOW, encoding="utf-8")
@@ -38,16 +52,19 @@ def test_who_waits_is_told_and_is_not_to_send_it_again(tmp_path: Path, workers: 
             command, cwd=tmp_path, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
         ) as gateway:
             assert gateway.stdout is not None
-            found = re.search(r"http://[\d.]+:\d+", gateway.stdout.readline())
+            found = re.search(r"http://[\d.]+:(\d+)", gateway.stdout.readline())
             assert found is not None
             httpx.get(f"{found[0]}/healthz", timeout=60)
             asked = (("/v1/images/generations", {**SMALL, "prompt": "A kite"}), ("/flows/kite/runs", {}))
             waiting = [pool.submit(httpx.post, f"{found[0]}{path}", json=body, timeout=60) for path, body in asked]
             while service.request_count < 2:
                 time.sleep(0.01)
-            for _ in range(2):
-                gateway.send_signal(signal.SIGTERM)
-                time.sleep(0.5)
+            processes = [gateway.pid] if workers == 1 else children(gateway)
+            assert all(listens(each, found[1]) for each in processes)
+            gateway.send_signal(signal.SIGTERM)
+            while any(listens(each, found[1]) for each in processes):  # a second signal would be one with the first
+                time.sleep(0.01)
+            gateway.send_signal(signal.SIGTERM)
             for each in waiting:
                 response = each.result()
                 error = response.json()["error"]

@@ -14,7 +14,7 @@ from gateways import MODEL, Running
 from PIL import Image
 
 
-def picture(color: str = "red", size: int = 64, kind: str = "PNG") -> bytes:
+def picture(color: Any = "red", size: int = 64, kind: str = "PNG") -> bytes:
     """The bytes of a picture of one colour."""
     file = io.BytesIO()
     Image.new("RGBA" if kind == "PNG" else "RGB", (size, size), color).save(file, kind)
@@ -45,6 +45,14 @@ def test_a_mask_is_sent_with_the_picture(gateway: Running) -> None:
         quality="low",
     )
     assert found.data and found.data[0].b64_json
+
+
+def test_a_mask_that_does_not_lie_on_the_picture_is_told_in_whole_sentences(gateway: Running) -> None:
+    files = {"image": ("a.png", picture()), "mask": ("m.png", picture((0, 0, 0, 0), 32))}
+    found = httpx.post(f"{gateway.url}/v1/images/edits", files=files, data={"prompt": "A kite", "model": MODEL})
+    error = found.json()["error"]
+    assert (found.status_code, error["param"]) == (400, "mask")
+    assert error["message"].startswith("the mask has 32x32 pixels, and the first picture 64x64: ")
 
 
 def test_pictures_come_as_addresses_in_json(gateway: Running) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import gzip
 import http.client
 import json
 from pathlib import Path
@@ -31,6 +32,9 @@ WHOLE: dict[str, Any] = {
     "user": "customer-17",
 }
 """The fields that this model has; `response_format` the gateway answers itself."""
+
+
+PUBLIC = '[serve]\npublic_url = "https://cdn.example.com/kites/"\n'
 
 
 def image_of(text: str | None) -> bytes:
@@ -108,6 +112,15 @@ def test_the_documented_call_with_its_placeholders_gets_one_refusal_that_names_t
     assert wrong[0] == "model" and {"background", "moderation", "output_compression", "style"} <= set(wrong)
 
 
+def test_a_field_that_the_model_lacks_is_told_as_that_beside_fields_that_it_has(gateway: Running) -> None:
+    for order in ({"style": "vivid", **WHOLE}, {**WHOLE, "style": "vivid"}):
+        error = gateway.post(order, "/api/llm/images/generations").json()["error"]
+        assert (error["param"], error["code"], "problems" in error) == ("style", "unsupported_parameter", False), error
+        assert "has no `style`" in error["message"]
+    wrong = gateway.post({**WHOLE, "style": "vivid", "n": 11, "size": "8x8"}).json()["error"]
+    assert {each["param"] for each in wrong["problems"]} == {"style", "n", "size"}
+
+
 def test_the_documented_call_with_real_values_gets_links(gateway: Running) -> None:
     found = gateway.post(WHOLE, "/api/llm/images/generations").json()
     pictures = [httpx.get(each["url"]) for each in found["data"]]
@@ -173,6 +186,22 @@ def test_a_body_that_is_no_json_object_is_refused(gateway: Running, content: byt
     assert (found.status_code, found.json()["error"]["code"]) == (400, code)
 
 
+@pytest.mark.parametrize("operation", ["generations", "edits"])
+def test_a_body_that_is_compressed_is_told_as_that(gateway: Running, operation: str) -> None:
+    body = gzip.compress(json.dumps({"prompt": "A kite", **SMALL}).encode())
+    headers = {"content-type": "application/json", "content-encoding": "gzip"}
+    found = httpx.post(f"{gateway.url}/v1/images/{operation}", content=body, headers=headers)
+    assert (found.status_code, found.json()["error"]["code"]) == (400, "unsupported_content_encoding")
+
+
+def test_a_request_with_two_keys_is_refused(gateway: Running) -> None:
+    before = gateway.bought
+    headers = [("Idempotency-Key", "first"), ("Idempotency-Key", "second")]
+    found = gateway.post({"prompt": "A kite", **SMALL}, headers=headers)
+    assert (found.status_code, found.json()["error"]["code"]) == (400, "invalid_idempotency_key")
+    assert gateway.bought == before
+
+
 def test_a_body_that_says_it_is_too_large_is_not_read(gateway: Running) -> None:
     connection = http.client.HTTPConnection("127.0.0.1", gateway.server.port, timeout=30)
     connection.putrequest("POST", "/v1/images/generations")
@@ -219,6 +248,29 @@ def test_who_comes_from_elsewhere_through_a_proxy_on_this_machine_is_refused(
     gateway: Running, name: str, value: str, status: int
 ) -> None:
     assert httpx.get(f"{gateway.url}/v1/models", headers={name: value}).status_code == status
+
+
+@pytest.mark.parametrize(
+    "settings, believed, start",
+    [
+        pytest.param("", False, "http://pictures.example.com/", marks=pytest.mark.long),
+        ("", True, "https://pictures.example.com/"),
+        pytest.param(PUBLIC, False, "https://cdn.example.com/kites/", marks=pytest.mark.long),
+    ],
+    ids=["nobody's word", "a proxy's", "the settings'"],
+)
+def test_an_address_of_a_picture_begins_as_the_proxy_in_front_says_where_that_is_believed(
+    tmp_path: Path, settings: str, believed: bool, start: str
+) -> None:
+    token = Tokens(tmp_path / "state").create("shop")
+    said = {"X-Forwarded-Proto": "https", "X-Forwarded-For": "203.0.113.7", "Host": "pictures.example.com"}
+    with running_gateway(tmp_path, settings, proxy_headers=believed) as gateway:
+        body = {"prompt": "A kite", "response_format": "url", **SMALL}
+        found = gateway.post(body, headers={**said, "Authorization": f"Bearer {token}"})
+        link = found.json()["data"][0]["url"]
+        assert link.startswith(f"{start}pictures/")
+        assert httpx.get(f"{gateway.url}/pictures/{link.partition('/pictures/')[2]}").status_code == 200
+        assert gateway.post(body, headers=said).status_code == 401  # a proxy on this machine is not a client on it
 
 
 def test_nothing_of_a_request_is_a_template(gateway: Running, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -279,7 +331,7 @@ def test_who_comes_without_an_address_is_told_where_to_look_and_needs_no_token(t
     Tokens(tmp_path / "state").create("shop")
     with running_gateway(tmp_path) as gateway:
         said = httpx.get(f"{gateway.url}/")
-        assert said.status_code == 200 and said.json()["docs"] == "/docs"
+        assert said.status_code == 200 and (said.json()["docs"], said.json()["flows"]) == ("/docs", "/flows")
         assert [httpx.get(f"{gateway.url}{said.json()[name]}").status_code for name in ("docs", "openapi")] == [200] * 2
         page = httpx.get(f"{gateway.url}/", headers={"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"})
         assert page.headers["content-type"].startswith("text/html") and '<a href="/docs">' in page.text

@@ -59,7 +59,7 @@ MCP = (
 
 def test_half_a_body_of_an_agent_is_given_up_and_not_held(agents: Running, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bodies, "PATIENCE_S", 0.2)
-    found = raw(agents, MCP + b"Content-Length: 1000000\r\n\r\n" + b"{" * 500_000)
+    found = raw(agents, MCP + b"Content-Length: 1000000\r\n\r\n" + b"{" * 50_000)  # which come in one piece
     assert found.startswith(b"HTTP/1.1 408 ") and b'"code":"request_timeout"' in found
     assert agents.server.application.reading.length == 0
 
@@ -124,6 +124,15 @@ def test_a_gateway_that_does_all_it_can_tells_the_next_to_come_back(
     found = gateway.post({"prompt": "A kite", "model": MODEL})
     assert (found.status_code, found.headers["retry-after"]) == (503, "1")
     assert found.json()["error"]["code"] == "server_is_overloaded"
+
+
+@pytest.mark.parametrize("path", ["/flows/a/runs", "/mcp"])
+def test_a_gateway_that_does_all_it_can_begins_no_flow_either(
+    agents: Running, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    monkeypatch.setattr("flowdsl.serve.headers.MOST_AT_ONCE", 0)
+    found = agents.post({"inputs": {"text": "a"}}, path)
+    assert (found.status_code, found.json()["error"]["code"]) == (503, "server_is_overloaded")
 
 
 def test_an_address_of_a_picture_is_good_for_an_hour_and_for_every_process(tmp_path: Path) -> None:

@@ -95,7 +95,7 @@ def test_the_routes_are_the_models_that_are_served(services: tuple[Running, Simu
 @pytest.mark.parametrize(
     "routes, said",
     [
-        ('[routes]\nposter = "openai-mian/gpt-image-2"\n', "did you mean `openai-main`?"),
+        ('[routes]\nposter = "openai-mian/gpt-image-2"\n', "did you mean `openai-main/gpt-image-2`?"),
         ('[routes]\nposter = "nothing/gpt-image-2"\n', "there is no service and no route `nothing`"),
         ('[routes]\na = "b"\nb = ["c"]\nc = "a"\n', "a loop of routes: a → b → c → a"),
         ('[routes]\na = ["openai-main/gpt-image-2", "a"]\n', "a loop of routes: a → a"),

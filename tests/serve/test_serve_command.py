@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -230,3 +231,12 @@ def test_a_log_on_a_full_disk_costs_no_response_and_no_traceback_and_is_told_onc
         process.send_signal(signal.SIGTERM)
         _, err = process.communicate()
         assert err == "flowdsl: warning: lines are missing in /dev/full: No space left on device\n"
+
+
+def test_a_log_on_stderr_makes_no_file_of_that_name(tmp_path: Path) -> None:
+    with serving(tmp_path, "--log-json", "-") as (process, url):
+        request = httpx.get(f"{url}/healthz").headers["x-request-id"]
+        process.send_signal(signal.SIGTERM)
+        _, err = process.communicate()
+    assert [json.loads(line)["request"] for line in err.splitlines()] == [request]
+    assert not (tmp_path / "-").exists()

@@ -6,11 +6,25 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
-from gateways import Running, running_gateway
+from gateways import SMALL, Running, running_gateway
 
+from flowdsl.cli.serve import PATHS
 from flowdsl.codes import CODES, FAILURES, FINDINGS
-from flowdsl.errors import ConfigError, LimitExceeded, RunError, ServiceError, ServiceRefused, StepError
+from flowdsl.errors import (
+    ConfigError,
+    ContentRefused,
+    LimitExceeded,
+    RunError,
+    ServiceError,
+    ServiceRateLimited,
+    ServiceRefused,
+    ServiceTimeout,
+    ServiceUnavailable,
+    StepError,
+)
+from flowdsl.serve.openapi import openapi
 from flowdsl.serve.refusal import of_run
 from flowdsl.serve.statuses import OF_SERVICES, STATUS, status_of
 
@@ -111,3 +125,53 @@ def test_the_code_of_a_step_of_somebody_else_is_an_error_of_the_flow(tmp_path: P
 def test_a_picture_that_is_stored_here_and_cannot_be_read_is_not_the_client_s_fault() -> None:
     assert of_run(StepError("it is gone", code="image-unreadable")).status == 500
     assert of_run(ConfigError("it is none", code="image-unreadable")).status == 400
+
+
+REQUESTS = (
+    *(f"{path}/images/{name}" for path in PATHS for name in ("generations", "edits")),
+    "/flows/poster/runs",
+)
+OF_BODIES = {408, 413, 422, 431}
+"""What is refused of a request before anything runs, and of one whose key is taken."""
+
+
+@pytest.mark.parametrize("path", REQUESTS)
+def test_the_description_lists_every_status_that_a_purchase_can_end_in(path: str) -> None:
+    (operation,) = openapi(PATHS, {"poster": {}}, "1", guarded=True)["paths"][path].values()
+    services = (ServiceError, ServiceRefused, ServiceRateLimited, ServiceTimeout, ServiceUnavailable, ContentRefused)
+    ends = [of_run(kind("It failed", charge_possible=billed)) for kind in services for billed in (True, False)]
+    ends += [of_run(ServiceRefused("It failed", status=status)) for status in (400, 401, 403, 404, 413, 422, 429, 500)]
+    expected = {*STATUS.values(), *(each.status for each in ends), 401, 403, 404, *OF_BODIES}
+    assert {str(status) for status in expected} <= operation["responses"].keys()
+
+
+def test_the_description_lists_for_every_address_what_any_request_can_get() -> None:
+    for path, methods in openapi(PATHS, {"poster": {}}, "1", guarded=True)["paths"].items():
+        for operation in methods.values():
+            listed, needs_token = operation["responses"].keys(), operation.get("security") != []
+            assert {"403", "431", "500", "503"} <= listed, path
+            assert (not needs_token or {"400", "401"} <= listed) and (not path.startswith("/runs") or "409" in listed)
+
+
+@pytest.mark.long
+def test_the_parts_of_a_picture_are_described(gateway: Running) -> None:
+    made = gateway.post({**SMALL, "prompt": "A kite", "response_format": "url"}).json()["data"][0]["url"]
+    (listed,) = openapi(PATHS, {}, "1")["paths"]["/pictures/{signature}/{expires}/{name}"].values()
+    for part, status in (("bytes=0-9", 206), ("bytes=999999999-", 416), ("bytes=x", 400)):
+        found = httpx.get(made, headers={"Range": part})
+        assert found.status_code == status
+        kind = found.headers.get("content-type", "").partition(";")[0]
+        kinds = listed["responses"][str(status)]["content"].keys()
+        assert not found.content or kind in kinds or f"{kind.partition('/')[0]}/*" in kinds
+
+
+@pytest.mark.long
+def test_a_damaged_journal_is_no_bug_of_the_gateway_whatever_is_asked_of_it(tmp_path: Path) -> None:
+    with running_gateway(tmp_path) as gateway:
+        assert gateway.post({**SMALL, "prompt": "A kite"}).status_code == 200
+        for file in (tmp_path / "state").glob("journal.sqlite*"):
+            file.write_bytes(b"no journal" * 1000)
+        found = [httpx.get(f"{gateway.url}/runs/{path}") for path in ("x", "x/events")]
+        found.append(gateway.post({}, "/runs/x/cancel"))
+        assert {(each.status_code, each.json()["error"]["code"]) for each in found} == {(503, "journal_damaged")}
+        assert str(tmp_path) not in "".join(each.text for each in found)

@@ -11,6 +11,7 @@ from gateways import MODEL, SMALL, running_gateway
 from flowdsl.cli import main
 from flowdsl.serve.tokens import FILE, Tokens
 
+pytestmark = pytest.mark.usefixtures("noon")  # what may be spent in a day is counted
 BODY = {**SMALL, "prompt": "A kite"}
 SETTINGS = f"""
 [tokens.shop]

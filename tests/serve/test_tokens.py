@@ -20,6 +20,7 @@ from flowdsl.cli import main
 from flowdsl.journal.journal import Journal
 from flowdsl.serve.tokens import FILE, Tokens
 
+pytestmark = pytest.mark.usefixtures("noon")  # what may be spent in a day is counted
 BODY = {**SMALL, "prompt": "A kite"}
 PRICE = 0.01
 """More than a picture costs that the tests ask for, and less than two."""
@@ -131,6 +132,20 @@ def test_a_token_spends_no_more_than_it_may_however_many_ask_at_once(guarded: Ru
     error = next(each for each in found if each.status_code == 429).json()["error"]
     assert (error["type"], error["code"]) == ("insufficient_quota", "budget_exceeded")
     assert guarded.bought == before + 1
+
+
+@pytest.mark.long
+def test_what_a_token_may_holds_for_flows_too(tmp_path: Path) -> None:
+    step = '{step: OPENAI_IMAGE_GENERATION, model: gpt-image-2, quality: low, instruction: "A kite"}'
+    (tmp_path / "kite.flow.yaml").write_text(f"flow:\n  - {step}\n", encoding="utf-8")
+    tokens = Tokens(tmp_path / "state")
+    often, poor = bearer(tokens.create("often", per_minute=1)), bearer(tokens.create("poor", usd_per_day=PRICE))
+    with running_gateway(tmp_path, '[serve]\nflows = ["kite.flow.yaml"]\n') as gateway:
+        for headers, code in ((often, "rate_limit_exceeded"), (poor, "budget_exceeded")):
+            before = gateway.bought
+            found = [gateway.post({}, "/flows/kite/runs", headers=headers) for _ in range(2)]
+            assert [each.status_code for each in found] == [200, 429], found[1].text
+            assert found[1].json()["error"]["code"] == code and gateway.bought == before + 1
 
 
 def test_what_a_token_bought_is_counted_for_it(guarded: Running) -> None:

@@ -80,7 +80,7 @@ def test_a_body_of_80_mb_is_refused_without_reading_it(sim: Simulator, path: str
     head = (
         f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 80000000\r\n\r\n"
     )
-    with socket.create_connection(("127.0.0.1", sim.port), timeout=5) as client:
+    with socket.create_connection(("127.0.0.1", sim.port), timeout=30) as client:
         client.sendall(head.encode() + b"{")
         assert b" 413 " in client.recv(4096).partition(b"\r\n")[0]
 
@@ -88,7 +88,7 @@ def test_a_body_of_80_mb_is_refused_without_reading_it(sim: Simulator, path: str
 def test_a_body_of_unknown_length_is_not_read_to_its_end(sim: Simulator) -> None:
     head = b"POST /_simulator/faults HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"
     sent = 0
-    with socket.create_connection(("127.0.0.1", sim.port), timeout=5) as client:
+    with socket.create_connection(("127.0.0.1", sim.port), timeout=30) as client:
         client.sendall(head)
         try:
             for _ in range(80):

@@ -168,15 +168,15 @@ def test_a_batch_that_expires_leaves_what_is_done_and_names_what_is_not(client: 
 
 
 def test_a_batch_can_be_cancelled_and_not_twice() -> None:
-    with Simulator(batch_s=2, plain=True) as sim, client_of(sim) as client:
-        batch = created(client, uploaded(client, [line(number) for number in range(20)]))
+    with Simulator(batch_s=20, plain=True) as sim, client_of(sim) as client:
+        batch = created(client, uploaded(client, [line(number) for number in range(200)]))
         while client.batches.retrieve(batch.id).request_counts.completed < 2:  # type: ignore[union-attr]
             time.sleep(0.02)
         assert client.batches.cancel(batch.id).status == "cancelling"
         batch = ended(client, batch.id)
         assert batch.status == "cancelled"
         done, left = lines_of(client, batch.output_file_id), lines_of(client, batch.error_file_id)
-        assert len(done) + len(left) == 20
+        assert len(done) + len(left) == 200
         assert len(done) == sim.request_count >= 2
         with pytest.raises(openai.ConflictError):
             client.batches.cancel(batch.id)

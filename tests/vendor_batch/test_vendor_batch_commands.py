@@ -19,7 +19,7 @@ from flowdsl.journal.journal import Journal
 from flowdsl_steps.image.simulator import Simulator
 from flowdsl_steps.image.vendor_batch import vendor_batch
 
-pytestmark = pytest.mark.long
+pytestmark = [pytest.mark.long, pytest.mark.usefixtures("noon")]
 
 CARD = """\
 inputs: {name: {type: string, default: Ada}}

@@ -30,7 +30,10 @@ KILLS_EVERY_S = 0.8
 PRICE = 0.0059
 """About what a picture costs."""
 
-pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="processes inherit no sockets there")
+pytestmark = [
+    pytest.mark.usefixtures("noon"),  # what may be spent in a day is counted
+    pytest.mark.skipif(sys.platform == "win32", reason="processes inherit no sockets there"),
+]
 
 
 def test_each_key_is_bought_once_however_often_workers_are_killed(tmp_path: Path) -> None:

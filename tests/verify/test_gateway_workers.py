@@ -4,22 +4,26 @@ killed is replaced."""
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 import httpx
 import pytest
 from gateway_processes import BODY, CONNECTIONS, ask, children, gateway, until
 
+from flowdsl.serve.metrics import SHARED_EVERY_S
 from flowdsl.serve.tokens import Tokens
 from flowdsl_steps.image.simulator import Simulator
 
 
+@pytest.mark.usefixtures("noon")
 @pytest.mark.skipif(sys.platform == "win32", reason="processes inherit no sockets there")
 def test_a_budget_a_rate_and_a_key_are_exact_over_two_workers(tmp_path: Path) -> None:
     tokens = Tokens(tmp_path / "state")
@@ -72,6 +76,45 @@ def test_nothing_is_bought_twice_for_a_key_when_workers_are_killed_under_load(tm
         assert service.request_count <= 80
         again = Counter(ask(url, token, **{"Idempotency-Key": str(number)}).status_code for number in range(80))
         assert again == found and service.request_count <= 80
+
+
+def counted(url: str) -> dict[str, float]:
+    """What /metrics says of pictures."""
+    text = httpx.get(f"{url}/metrics").text
+    found = re.findall(
+        r"^flowdsl_gateway_((?:requests|images|cost_usd)_total)\{.*(?:generations|model).*\} (\S+)$", text, re.M
+    )
+    return {name: float(value) for name, value in found}
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="processes inherit no sockets there")
+def test_the_counts_are_of_all_workers_and_of_those_that_were_killed(tmp_path: Path) -> None:
+    number = 24
+    with (
+        Simulator(plain=True) as service,
+        gateway(tmp_path, names(service), 2) as (process, url),
+        ThreadPoolExecutor(8) as pool,
+    ):
+        found = [*pool.map(lambda _: ask(url), range(number))]
+        usd = sum(float(each.headers["x-flowdsl-cost-usd"]) for each in found)
+        whole = {"requests_total": number, "images_total": number, "cost_usd_total": pytest.approx(usd)}
+        until(lambda: counted(url) == whole)
+        time.sleep(2 * SHARED_EVERY_S)
+        assert [counted(url) for _ in range(8)] == [whole] * 8
+        for worker in children(process):
+            os.kill(worker, signal.SIGKILL)
+            until(lambda worker=worker: len(now := children(process)) == 2 and worker not in now)
+            until(lambda: responds(url))
+            assert [counted(url) for _ in range(8)] == [whole] * 8
+        assert ask(url).status_code == 200
+        until(lambda: counted(url)["images_total"] == number + 1)
+
+
+def responds(url: str) -> bool:
+    """Whether somebody listens to each of some requests."""
+    with suppress(httpx.TransportError):
+        return all(httpx.get(f"{url}/healthz").status_code == 200 for _ in range(8))
+    return False
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="processes inherit no sockets there")

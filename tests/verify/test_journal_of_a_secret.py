@@ -22,6 +22,7 @@ FIRST = f"- {PICTURE.replace('ITEM', 'a boat')}\n"
 SHOWN = f"- {PICTURE.replace('ITEM', 'a boat {{ flowContext.a | default(0) | dump }} REPEATED')}\n"
 FAIL = "- {step: RAISE, message: not today}\n"
 TRIED = f"- {{step: TRY, try: [{SHOWN[2:-1].replace('REPEATED', REPEATED)}]}}\n"
+GIVEN = ("ways.json", "files.json", "records.jsonl")
 DRIVER = """
 import json, sys
 from pathlib import Path
@@ -49,6 +50,10 @@ for way, (flow, more) in json.loads(Path("ways.json").read_text()).items():
     main(["runs", "export", run.id])
     main(["report", run.id, "--out", way + ".html"])
     main(["graph", "--run", run.id, "--output", way + ".svg"])
+Path("records.jsonl").write_text(json.dumps({"token": sys.argv[1]}) + "\\n")
+for way in list(json.loads(Path("ways.json").read_text()))[::4]:
+    main(["batch", way + ".flow.yaml", "--over", "records.jsonl", "--out", "batch-" + way, "--private-addresses",
+        "--metadata", "full", "--cache", "project", "--log-json", "events.log", "--log-content"])
 main(["runs", "list"])
 main(["runs", "list", "--json"])
 """
@@ -88,11 +93,12 @@ def test_a_journal_and_what_is_printed_of_it_show_no_secret_nor_do_logs_and_span
         assert ran.returncode == 0, ran.stderr.decode()[-3000:]
         assert service.count > 150
     text = (ran.stdout + ran.stderr).decode("utf-8", "replace")
-    made = [path for path in tmp_path.rglob("*") if path.name not in ("ways.json", "files.json")]
-    left = {path.name: path.read_bytes().decode("latin-1") for path in made if path.is_file()}
+    made = [path for path in tmp_path.rglob("*") if path.name not in GIVEN]
+    left = {str(path.relative_to(tmp_path)): path.read_bytes().decode("latin-1") for path in made if path.is_file()}
     sent = {path: body.decode("latin-1") for path, body in collector.bodies.items()}
     places = {"the output": text, "names of files": repr(made), **left, **sent}
-    assert {"journal.sqlite", "events.log", "/v1/traces", "/v1/metrics"} <= places.keys()
+    assert {"state/journal.sqlite", "events.log", "/v1/traces", "/v1/metrics"} <= places.keys()
+    assert sum(name.endswith("/failed.jsonl") for name in left) > 20
     assert "StepFailed" in left["events.log"]
     assert sum(name.endswith(".html") for name in left) > 80 < sum(name.endswith(".svg") for name in left)
     assert {name: found for name, each in places.items() if (found := [form for form in FORMS if form in each])} == {}

@@ -68,7 +68,9 @@ class Project:
         """Has a process stand still, at a time when it does not write: nobody else could write then."""
         while True:
             process.send_signal(signal.SIGSTOP)
-            with closing(sqlite3.connect(self.state / "journal.sqlite", 0.2, isolation_level=None)) as connection:
+            with closing(
+                sqlite3.connect(self.state / "journal.sqlite", timeout=0.2, isolation_level=None)
+            ) as connection:
                 try:
                     connection.execute("BEGIN IMMEDIATE")
                     connection.execute("ROLLBACK")

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from flowdsl_steps.image.simulator import Simulator
 
-KILLS = int(os.environ.get("FLOWDSL_KILLS", "12"))
+KILLS = int(os.environ.get("FLOWDSL_KILLS", "15"))
 RECORDS = KILLS * 17
 CARD = """\
 inputs: {name: {type: string}}

@@ -37,6 +37,7 @@ __all__ = [
     "is_foreign",
     "lowered",
     "made",
+    "message_of",
     "schemas",
     "tasks",
     "worded",
@@ -133,6 +134,16 @@ def is_foreign(source: Source) -> bool:
         PluginError: a dialect of a plugin cannot be loaded, or fails.
     """
     return _dialect_of(source, read(source)[0]) not in BUILT_IN
+
+
+def message_of(source: Source) -> str | None:
+    """Under which name the steps of a document take a message in place of those that come by themselves; None of one
+    that works on none.
+
+    Raises:
+        PluginError: a dialect of a plugin cannot be loaded, or fails.
+    """
+    return _dialect_of(source, read(source)[0]).message
 
 
 def failure(source: Source, account: Mapping[str, Any]) -> Any:

@@ -18,11 +18,14 @@ class Dialect:
     """Another way to write flows. A package names its class as an entry point of the group `flowdsl.dialects`.
 
     `form` is what `lower` gives: a flow (a list of steps, or a map with `flow:`), or a kit of flows. With `reads_text`
-    the file need not be YAML: then `read` makes the nodes, and tells mistakes of syntax in its own words.
+    the file need not be YAML: then `read` makes the nodes, and tells mistakes of syntax in its own words. Where
+    documents work on messages that come one by one, `message` is the name in the FlowContext under which their steps
+    find one in place of them: a record of a batch, as a map of its fields.
     """
 
     form: ClassVar[Literal["flow", "kit"]] = "flow"
     reads_text: ClassVar[bool] = False
+    message: ClassVar[str | None] = None
 
     def recognises(self, source: Source, root: Node | None) -> bool:
         """Whether a file is of this dialect, by its content alone; `root` is None where the file is no YAML."""

@@ -19,6 +19,7 @@ from flowdsl.syntax.fixes import added, in_a_list, renamed
 from flowdsl_steps.dialects.redpanda_ends import lowered_input, lowered_output
 from flowdsl_steps.dialects.redpanda_processors import DEFAULTS, LISTS, PICTURE, PROCESSOR, Processors
 from flowdsl_steps.dialects.redpanda_schema import pipeline_schema
+from flowdsl_steps.records.settings import MESSAGE
 
 if TYPE_CHECKING:
     from flowdsl.document.dialects.task import ForeignTask
@@ -44,6 +45,8 @@ _MOST_THREADS = 256
 
 class RedpandaPipeline(Dialect):
     """A pipeline, or a part of one."""
+
+    message = MESSAGE
 
     def recognises(self, source: Source, root: Node | None) -> bool:
         """A document in which the processor stands, by nearly its name at least, or one with `pipeline`."""

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from flowdsl import Blob, Image, ServiceError, StepError
+from flowdsl.image.own_addresses import NoPicture, own_file
 from flowdsl_steps.image.input_pictures import as_image, decoded, find_picture, flat, is_link
 
 if TYPE_CHECKING:
@@ -63,7 +64,8 @@ def _pieces(path: str) -> Iterator[bytes]:
 
 
 async def _fetched(link: str, ctx: StepContext) -> Image:
-    """The picture behind a link, fetched as REST would: the same addresses are refused."""
+    """The picture behind a link, fetched as REST would: the same addresses are refused. One that the server of the
+    run has given out itself is read from its store."""
     from flowdsl_steps.http.public_network import open_fetcher
     from flowdsl_steps.image.fetch import Unfetched, fetched
     from flowdsl_steps.image.received import LinkedImage
@@ -72,6 +74,12 @@ async def _fetched(link: str, ctx: StepContext) -> Image:
     private, named = ctx.limits.private_addresses, shown(link.partition("?")[0])  # what is behind it may be a key
 
     async def perform() -> Image:
+        try:
+            own = own_file(link)
+        except NoPicture as error:
+            raise ServiceError(f"{named} is no picture to edit: {error}", code="image-unreadable") from error
+        if own is not None:
+            return await asyncio.to_thread(_kept, _pieces(own), ctx)
         client = await ctx.resource(("rest", private), lambda: open_fetcher(private, open_transport=ctx.transport))
         try:
             linked = LinkedImage(link, None, None)

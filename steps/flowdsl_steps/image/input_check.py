@@ -100,19 +100,19 @@ def _of_images(images: Sequence[Image], limits: EditLimits, model: str) -> Itera
 
 def _of_mask(request: ImageRequest, mask: Image, below_bytes: int | None) -> Iterator[Problem]:
     first = request.images[0] if request.images and "images" not in request.unknown else None
-    name = picture_name(mask)
+    name = f"the mask {picture_name(mask)}".removesuffix(" the picture")
     if mask.mime and mask.mime != _PNG:
-        message = f"the mask {name} is {_words(mask.mime.removeprefix('image/'))}, and a mask is a PNG"
+        message = f"{name} is {_words(mask.mime.removeprefix('image/'))}, and a mask is a PNG"
         yield Problem("unsupported-value", message, "mask", "save it as PNG with transparency")
     elif below_bytes is not None and mask.bytes >= below_bytes:
         size, most = mask.bytes / _MEGABYTE, below_bytes // _MEGABYTE
-        message = f"the mask {name} has {size:.1f} MB, and must have less than {most} MB"
+        message = f"{name} has {size:.1f} MB, and must have less than {most} MB"
         yield Problem("unsupported-value", message, "mask", "a mask needs few colours: save it with fewer")
     elif first is not None and None not in (mask.width, first.width) and _size(mask) != _size(first):
-        message = f"the mask {name} has {_size(mask)} pixels, and the first picture {_size(first)}"
+        message = f"{name} has {_size(mask)} pixels, and the first picture {_size(first)}"
         yield Problem("unsupported-value", message, "mask", "make the mask as large as the picture that it lies on")
     elif mask.mime and _is_opaque(mask):
-        message = f"the mask {name} has no transparency, so that it marks nothing"
+        message = f"{name} has no transparency, so that it marks nothing"
         yield Problem("unsupported-value", message, "mask", "what is fully transparent in it is edited")
     if request.output_format == "gif":
         message = "`output_format: gif` goes without a mask"

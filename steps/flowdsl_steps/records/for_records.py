@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import aclosing
 from typing import Any
 
 from pydantic import ConfigDict, Field
 
 from flowdsl import Block, Loop, Port, Signal, Step, StepContext, StepError
+from flowdsl.step.standard_input import not_ours
 from flowdsl_steps.records.checks import check_records
 from flowdsl_steps.records.record import Record, at_hand
 from flowdsl_steps.records.run_records import MOST_TOLD, Tally, run_records
+from flowdsl_steps.records.settings import MESSAGE
 
 EXAMPLE = """\
 - step: FOR_RECORDS
@@ -62,19 +65,28 @@ class ForRecords(
     do: Block
     """The steps for one message."""
 
+    @classmethod
+    def reads_standard_input(cls, given: Mapping[str, Any]) -> str | None:
+        """The key `input`, where it says so or nothing."""
+        source = given.get("input")
+        return "input" if source is None or (isinstance(source, Mapping) and "stdin" in source) else None
+
     async def run(self, ctx: StepContext) -> dict[str, Any] | Signal:
         """Runs the steps for each message.
 
         Raises:
-            ConfigError: a value names a file to read, which the flow alone may.
+            ConfigError: a value names a file to read, which the flow alone may, or standard input is not the flow's.
             StepError: messages ended marked, or an end cannot be read or written.
         """
-        from flowdsl_steps.records.inputs import paths_of, records_of, waits_for_a_person
+        from flowdsl_steps.records.inputs import given_record, paths_of, records_of, waits_for_a_person
         from flowdsl_steps.records.outputs import Output
 
-        for path in paths_of(self.input):
+        given = ctx.flow_context.get(MESSAGE)
+        if given is None and not ctx.limits.standard_input and self.reads_standard_input({"input": self.input}):
+            raise not_ours("FOR_RECORDS")
+        for path in paths_of(self.input) if given is None else ():
             ctx.check_file_name(path)
-        if waits_for_a_person(self.input):
+        if given is None and waits_for_a_person(self.input):
             ctx.progress("reads messages from standard input, one a line, until Ctrl-D")
         output = Output(self.output, ctx)
         await output.open()
@@ -92,7 +104,7 @@ class ForRecords(
             ended += 1
             return signal
 
-        async with aclosing(records_of(self.input, {})) as records:
+        async with aclosing(records_of(self.input, {}) if given is None else given_record(given)) as records:
             tally = await run_records(records, work, output.write, side_by_side=self.threads)
         if not tally.read:
             ctx.note("no-records", "the input holds no message")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import stat
 import sys
@@ -16,6 +17,7 @@ from typing import Any
 
 from flowdsl import StepError
 from flowdsl.syntax.opened import lies_in
+from flowdsl.template import holds_secret, mark
 from flowdsl_steps.records.record import Record
 from flowdsl_steps.records.scanners import Found, Scanner, scanner_of
 
@@ -45,6 +47,17 @@ async def records_of(settings: Mapping[str, Any], counts: dict[str, int]) -> Asy
             async for record in found:
                 number = record.number + 1
                 yield record
+
+
+async def given_record(message: Any) -> AsyncGenerator[Record, None]:
+    """The one record of a run that was given its message, such as a record of a batch: a map is JSON, as a row of CSV
+    is."""
+    text = json.dumps(message, ensure_ascii=False, default=_plain).encode("utf-8", "surrogatepass")
+    yield Record(0, "the record", mark(text) if holds_secret(message) else text)
+
+
+def _plain(value: Any) -> Any:
+    return dict(value) if isinstance(value, Mapping) else str(value)
 
 
 def paths_of(settings: Mapping[str, Any]) -> list[str]:

@@ -35,6 +35,10 @@ _PASSED_OVER: Mapping[str, Any] = {"auto_replay_nacks": None, "delete_on_finish"
 """Keys of the engine that change nothing here, where they have these values (None: any)."""
 
 
+MESSAGE = "message of a batch"
+"""What stands in the FlowContext under this name is the only message, in place of those of an input."""
+
+
 class Wrong(NamedTuple):
     """What is wrong with a setting: the way to its place, the words, a hint, and the key that would be right."""
 

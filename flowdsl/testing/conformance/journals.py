@@ -16,7 +16,6 @@ import pytest
 from flowdsl import Environment, Limits, Storage
 from flowdsl.engine.effects import Began, Journal, Journaling
 from flowdsl.errors import LimitExceeded, RunError
-from flowdsl_steps.image.simulator import Simulator
 
 PICTURE = "step: OPENAI_IMAGE_GENERATION, model: gpt-image-2, size: 1024x1024, quality: low, maxRetries: 0"
 BOAT = f"- {{{PICTURE}, instruction: a boat}}\n"
@@ -31,16 +30,18 @@ FAIL = "- {step: RAISE, message: not today}\n"
 class Shop:
     """A simulator, a place for a journal, and runs of flows."""
 
-    def __init__(self, conformance: JournalConformance, folder: Path, simulator: Simulator) -> None:
+    def __init__(self, conformance: JournalConformance, folder: Path, simulator: Any) -> None:
         self.conformance = conformance
         self.folder = folder
         self.simulator = simulator
 
     @property
     def bought(self) -> int:
-        return self.simulator.request_count
+        """How many requests it was sent."""
+        return int(self.simulator.request_count)
 
     def flow(self, text: str, **limits: Any) -> Any:
+        """A flow that asks the simulator."""
         services = {
             "OPENAI_IMAGE_GENERATION": {"endpoint": self.simulator.openai_base_url, "apiKey": self.simulator.key}
         }
@@ -67,18 +68,24 @@ def _ended(flow: Any, journal: Journal, run: str) -> Any:
 
 
 class JournalConformance:
-    """A journal is right when these pass. `opened` gives it as a context manager, the same one each time for the same
-    folder; `resuming` is what lets the run of an id go on."""
+    """Subclass it, and say how a journal is opened and resumed, and where pictures come from: a
+    `flowdsl_steps.image.simulator.Simulator`."""
 
     def opened(self, folder: Path) -> AbstractContextManager[Any]:
+        """A journal of a place, the same one each time for the same folder."""
         raise NotImplementedError
 
     def resuming(self, journal: Any, run: str) -> Journal:
+        """The journal, which lets the run of an id go on."""
+        raise NotImplementedError
+
+    def simulator(self, **options: Any) -> AbstractContextManager[Any]:
+        """The simulator with these options."""
         raise NotImplementedError
 
     @pytest.fixture
     def shop(self, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Shop]:
-        with Simulator(**getattr(request, "param", {})) as simulator:
+        with self.simulator(**getattr(request, "param", {})) as simulator:
             yield Shop(self, tmp_path, simulator)
 
     def test_a_door_is_one_that_journals(self, tmp_path: Path) -> None:

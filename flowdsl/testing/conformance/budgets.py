@@ -16,7 +16,7 @@ from flowdsl import Budget, ConfigError, LimitExceeded, Reservation
 
 def reserve(budget: Budget, usd: float | None, service: str = "S") -> Reservation:
     """A sum set aside."""
-    return asyncio.run(budget.reserve(usd, service))  # type: ignore[arg-type]  # a coroutine, as the protocol has it
+    return asyncio.run(budget.reserve(usd, service))
 
 
 def takes(budget: Budget, usd: float, service: str = "S") -> bool:

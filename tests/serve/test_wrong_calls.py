@@ -1,0 +1,126 @@
+"""Calls that somebody new to a gateway gets wrong: each is told what to send instead, and that is taken."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+from gateways import SMALL, Running, running_gateway
+from PIL import Image
+
+GENERATIONS, EDITS = "/v1/images/generations", "/v1/images/edits"
+RIGHT = {**SMALL, "prompt": "A kite"}
+FORM = {name: str(value) for name, value in RIGHT.items()}
+
+
+@pytest.fixture(scope="module")
+def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """A gateway that serves a flow."""
+    folder = tmp_path_factory.mktemp("wrong")
+    flow = "inputs: {city: {type: string, default: Faro}}\nflow: [{step: SET, a: 1}]\n"
+    (folder / "a.flow.yaml").write_text(flow, encoding="utf-8")
+    with running_gateway(folder, '[serve]\nflows = ["a.flow.yaml"]\n') as found:
+        yield found
+
+
+def said(found: httpx.Response, status: int = 400) -> str:
+    """What a refusal says."""
+    assert found.status_code == status, found.text
+    return str(found.json()["error"]["message"])
+
+
+def picture() -> bytes:
+    """A small picture."""
+    file = io.BytesIO()
+    Image.new("RGB", (64, 64)).save(file, "PNG")
+    return file.getvalue()
+
+
+@pytest.mark.parametrize(
+    "path, also", [(GENERATIONS, ""), (EDITS, "a form with files, 'multipart/form-data', or "), ("/flows/a/runs", "")]
+)
+def test_a_body_of_another_kind_is_told_what_the_address_takes(gateway: Running, path: str, also: str) -> None:
+    takes = f"This address takes {also}'application/json'."
+    text, body = json.dumps(RIGHT), {"content-type": "application/x-www-form-urlencoded"}
+    assert said(httpx.post(gateway.url + path, content=text)) == f"The request has no content type. {takes}"
+    assert said(httpx.post(gateway.url + path, content=text, headers=body)).endswith(takes)
+    if path == "/flows/a/runs":
+        assert httpx.post(gateway.url + path).status_code == 200  # all inputs have defaults
+    else:
+        assert said(httpx.post(gateway.url + path)) == f"The request has no body. {takes}"
+
+
+def test_a_body_that_is_nearly_json_is_told_where_it_is_not(gateway: Running) -> None:
+    wrong = {"content": "{'prompt': 'A kite'}", "headers": {"content-type": "application/json"}}
+    assert said(httpx.post(gateway.url + GENERATIONS, **wrong)).endswith("in double quotes: line 1, column 2.")
+
+
+@pytest.mark.parametrize(
+    "field, value, right",
+    [("n", "2", 2), ("n", 2.0, 2), ("stream", "yes", True), ("stream", "False", False), ("partial_images", " 1 ", 1)],
+)
+def test_a_value_of_another_type_is_told_as_json_has_it(gateway: Running, field: str, value: Any, right: Any) -> None:
+    quotes = ", without quotes" if isinstance(value, str) else ""
+    assert said(gateway.post({**RIGHT, field: value})).endswith(f"instead. Write {json.dumps(right)}{quotes}.")
+    assert gateway.post({**RIGHT, field: right}).status_code == 200
+
+
+@pytest.mark.parametrize("field, value", [("n", "two"), ("n", "-1"), ("n", 1.5), ("n", True), ("stream", 5), ("n", [])])
+def test_a_value_that_means_nothing_is_given_no_other(gateway: Running, field: str, value: Any) -> None:
+    assert "Write" not in said(gateway.post({**RIGHT, field: value}))
+
+
+@pytest.mark.parametrize(
+    "path, near",
+    [
+        ("/v1/image/generations", GENERATIONS),
+        ("/images/generations", GENERATIONS),
+        ("/v1/images/generations/", GENERATIONS),
+        ("/v1/images", GENERATIONS),
+        ("/v1/images/edit", EDITS),
+        ("/models", "/v1/models"),
+        ("/flows/a", "/flows/{id}/runs"),
+        ("/runs", "/runs/{id}"),
+    ],
+)
+def test_an_address_that_is_not_there_is_told_which_is(gateway: Running, path: str, near: str) -> None:
+    assert said(gateway.post(RIGHT, path), 404) == f"Invalid URL (POST {path}); did you mean {near}?"
+
+
+def test_an_address_like_no_other_is_told_where_to_look(gateway: Running) -> None:
+    assert said(httpx.get(f"{gateway.url}/v1/chat/completions"), 404).endswith("; GET / says where to look")
+    assert httpx.get(f"{gateway.url}/").status_code == 200
+
+
+def test_another_method_is_told_which_the_address_takes(gateway: Running) -> None:
+    assert said(httpx.get(gateway.url + GENERATIONS), 405) == f"Not allowed to GET on {GENERATIONS}; it takes POST."
+    assert said(gateway.post({}, "/v1/models"), 405).endswith("; it takes GET, HEAD.")
+
+
+@pytest.mark.parametrize(
+    "given, message",
+    [
+        ({}, "You must provide an images parameter: the pictures to edit, a list"),
+        ({"image": "data:image/png;base64,AA"}, "In JSON the pictures to edit are 'images', and each is an object"),
+        ({"images": ["https://example.com/a.png"]}, "each picture is an object with `image_url`"),
+    ],
+    ids=["none", "as in a form", "an address alone"],
+)
+def test_pictures_to_edit_are_told_once_how_json_has_them(
+    gateway: Running, given: dict[str, Any], message: str
+) -> None:
+    found = gateway.post({**RIGHT, **given}, EDITS)
+    assert message in said(found) and "problems" not in found.json()["error"]
+
+
+@pytest.mark.parametrize("name, near", [("images", "Did you mean 'image'?"), ("file", "pictures to edit are 'image'.")])
+def test_a_file_by_another_name_is_told_which_is_taken(gateway: Running, name: str, near: str) -> None:
+    files = {name: ("a.png", picture(), "image/png")}
+    found = httpx.post(gateway.url + EDITS, data=FORM, files=files)
+    assert said(found).endswith(near) and "You must provide" not in said(found)
+    right = httpx.post(gateway.url + EDITS, data=FORM, files={"image": files[name]}, timeout=30)
+    assert right.status_code == 200

@@ -1,0 +1,111 @@
+"""`flowdsl batch` of documents of other systems: a record is a message; records that no document reads are told."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import flowdsl
+from flowdsl import Environment, Journal, Storage
+from flowdsl.cli import main
+from flowdsl.cli.journaled import state_of
+from flowdsl_steps.image.simulator import Simulator
+
+PIPELINE = """\
+input: {file: {paths: [theirs.txt]}}
+pipeline:
+  processors:
+    - label: paint
+      openai_image_generation:
+        api_key: "${OPENAI_API_KEY}"
+        model: gpt-image-2
+        quality: low
+        prompt: '"a boat called " + this.name'
+output: {drop: {}}
+"""
+TASK = '{"tasktype": "generate_image", "params": {"prompt": "A white cat.", "model": "gpt-image-2"}}'
+BOAT = "- {step: OPENAI_IMAGE_GENERATION, model: gpt-image-2, quality: low, instruction: a boat}\n"
+NAMES = ["Ada", "Bo", "Cy"]
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    Path("pipe.yaml").write_text(PIPELINE, encoding="utf-8")
+    Path("theirs.txt").write_text("one\ntwo\nthree\n", encoding="utf-8")
+    Path("a.jsonl").write_text("".join(f'{{"name": "{name}"}}\n' for name in NAMES), encoding="utf-8")
+    Path("a.csv").write_text("who\n" + "\n".join(NAMES), encoding="utf-8")
+    return tmp_path
+
+
+def lines(path: str) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in Path(path).read_text(encoding="utf-8").splitlines()]
+
+
+def prompts() -> Counter[str]:
+    with Journal(state_of("pipe.yaml")) as journal:
+        rows = journal.database.read("SELECT request FROM ledger", ())
+        return Counter(json.loads(row["request"])["prompt"] for row in rows)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("over", [["a.jsonl"], ["a.csv", "--map", "name=who"]], ids=["lines", "a table"])
+def test_each_record_is_a_message_of_a_pipeline_in_place_of_those_of_its_input(place: Path, over: list[str]) -> None:
+    assert main(["batch", "pipe.yaml", "--simulate", "-q", "--out", "out", "--over", *over]) == 0
+    assert prompts() == Counter(f"a boat called {name}" for name in NAMES)
+    assert sorted((each["record"], len(each["images"])) for each in lines("out/results.jsonl")) == [
+        (0, 1),
+        (1, 1),
+        (2, 1),
+    ]
+
+
+@pytest.mark.long
+def test_a_message_that_failed_stops_no_other_and_is_run_again_as_it_is(place: Path) -> None:
+    told = ["batch", "pipe.yaml", "--simulate", "-q", "--over"]
+    assert main([*told, "a.jsonl", "--out", "out", "--fault", "paint=moderation,when=Bo"]) == 4
+    (failed,) = lines("out/failed.jsonl")
+    assert (failed["name"], failed["_failed"]["error"]["code"]) == ("Bo", "records-failed")
+    assert "1 of 1 message failed: the record: moderation" in failed["_failed"]["error"]["message"]
+    assert main([*told, "out/failed.jsonl", "--out", "again"]) == 0
+    assert len(lines("again/results.jsonl")) == 1
+
+
+def test_a_host_goes_on_with_messages_and_buys_nothing_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-not-used")
+
+    async def batch(flow: flowdsl.Flow, journal: Journal) -> list[str]:
+        records = ({"name": name} for name in NAMES)
+        return [each.status async for each in flowdsl.batch(flow, records, journal=journal, batch_id="boats")]
+
+    with Simulator(plain=True) as simulator, Journal(tmp_path / "state") as journal:
+        service = {"endpoint": simulator.openai_base_url, "apiKey": simulator.key, "headers": None}
+        storage = Storage(images=tmp_path / "pictures", output=tmp_path / "out")
+        environment = Environment(overrides={"openai": service}, storage=storage)
+        flow = environment.load(PIPELINE)
+        assert asyncio.run(batch(flow, journal)) == asyncio.run(batch(flow, journal)) == ["done"] * 3
+        assert simulator.request_count == 3
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(("name", "text"), [("task.json", TASK), ("boat.flow.yaml", BOAT)], ids=["a task", "a flow"])
+def test_a_document_that_reads_nothing_of_the_records_is_told_as_they_all_ask_for_the_same(
+    place: Path, capsys: pytest.CaptureFixture[str], name: str, text: str
+) -> None:
+    Path(name).write_text(text, encoding="utf-8")
+    assert main(["batch", name, "--simulate", "--over", "a.jsonl", "--limit", "1"]) == 0
+    said = "no field of a.jsonl is an input of the flow, and all records ask for the same: it reads none"
+    assert said in capsys.readouterr().err
+
+
+def test_a_flow_that_reads_a_field_without_declaring_it_is_told_nothing(
+    place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("b.flow.yaml").write_text(BOAT.replace("a boat", '"{{ flowContext.name }}"'), encoding="utf-8")
+    assert main(["batch", "b.flow.yaml", "--simulate", "--over", "a.jsonl", "--limit", "1"]) == 0
+    assert "warning" not in capsys.readouterr().err
