@@ -1,5 +1,5 @@
-"""What whoever runs a server is told of a run: that a picture has no name, or stands in no manifest, a client sees in
-`notes` at most, and the disk is not theirs."""
+"""What whoever runs a server is told of a run: that a picture has no name, or stands in no manifest, or that the
+journal did not take a purchase, a client sees in `notes` at most, and the disk is not theirs."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from flowdsl.journal.journal import Journal
 
 Tell = Callable[[str], None]
-_CODE = "picture-unnamed"
+_CODES = ("picture-unnamed", "journal-behind")
 
 
 def in_both(tell: Tell, log: Tell | None) -> Tell:
@@ -33,8 +33,8 @@ def in_both(tell: Tell, log: Tell | None) -> Tell:
 
 
 async def warn(result: Result | None, journal: Journal | None, tell: Tell) -> None:
-    """Tells in one line what of a run's pictures has no place, with what lists them later."""
-    odd = [] if result is None else [*dict.fromkeys(text for code, text in result.notes if code == _CODE)]
+    """Tells in one line what of a run has no place on the disk, with what lists its pictures later."""
+    odd = [] if result is None else [*dict.fromkeys(text for code, text in result.notes if code in _CODES)]
     if result is None or not odd:
         return
     more = f" (and {len(odd) - 1} more like this)" if len(odd) > 1 else ""

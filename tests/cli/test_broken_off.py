@@ -143,6 +143,7 @@ def test_watching_sees_a_file_that_takes_the_place_of_one_of_the_same_size_and_t
     assert state(["."]) != before
 
 
+@pytest.mark.long
 @pytest.mark.skipif(sys.platform == "win32", reason="loops take no signals there")
 def test_ctrl_c_when_the_last_record_has_begun_breaks_nothing_off(
     folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch

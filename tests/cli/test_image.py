@@ -111,6 +111,7 @@ def test_a_prompt_of_several_words_without_quotes_is_told_to_have_some(capsys: p
     assert capsys.readouterr().err.startswith(said)
 
 
+@pytest.mark.long
 def test_a_model_that_nobody_has_offers_no_resume_of_what_was_never_paid(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["image", "a boat", "--model", "gpt-imagee-2", "--simulate", "-q"]) == 4
     err = capsys.readouterr().err

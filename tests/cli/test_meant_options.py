@@ -52,12 +52,18 @@ def _folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         "a folder",
     ],
 )
+@pytest.mark.long
 def test_what_is_meant_works_when_it_is_typed(
     wrong: str, meant: str, right: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(shlex.split(wrong)) == 2
     assert f"`{meant}`" in capsys.readouterr().err
     assert main([*shlex.split(f"{right} {meant}"), "--simulate", "--quiet"]) == 0
+
+
+def test_records_that_stand_alone_are_meant_for_over(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["batch", "card.flow.yaml", "people.csv"]) == 2
+    assert "required: --over; did you mean `--over people.csv`?" in capsys.readouterr().err
 
 
 def test_an_option_that_is_no_input_is_told_with_the_inputs(capsys: pytest.CaptureFixture[str]) -> None:

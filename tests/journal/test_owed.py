@@ -40,6 +40,7 @@ def change(folder: Path, statement: str) -> None:
         file.execute(statement)
 
 
+@pytest.mark.long
 def test_what_the_journal_did_not_take_is_written_with_the_next_request_of_the_run(at: Shop) -> None:
     change(at.state, REFUSES)
     seen = list[list[str]]()

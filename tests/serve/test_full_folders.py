@@ -5,7 +5,9 @@ from __future__ import annotations
 import errno
 import json
 import os
+import sqlite3
 import tempfile
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -74,6 +76,7 @@ def test_a_folder_is_told_by_its_name(text: str, said: str) -> None:
     assert published(text, str, ["/srv/shop/.flowdsl"]) == said
 
 
+@pytest.mark.long
 def test_a_manifest_that_takes_no_line_is_told_to_whoever_runs_the_gateway(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -89,3 +92,17 @@ def test_a_manifest_that_takes_no_line_is_told_to_whoever_runs_the_gateway(
         assert line.startswith(f"warning: run {run.id}: the manifest in ")
         assert line.endswith(f"; `flowdsl resume {run.id}` lists what no manifest has, once it can")
         assert [each["warning"] for each in map(json.loads, gateway.log) if "warning" in each] == [line]
+
+
+@pytest.mark.long
+def test_a_journal_that_takes_no_purchase_is_told_to_whoever_runs_the_gateway(tmp_path: Path) -> None:
+    with running_gateway(tmp_path) as gateway:
+        gateway.journal.database.submit(lambda _: None).result()
+        with closing(sqlite3.connect(gateway.journal.database.path)) as file, file:
+            file.execute(
+                "CREATE TRIGGER refuses BEFORE UPDATE ON ledger WHEN NEW.ended IS NOT NULL "
+                "BEGIN SELECT RAISE(ABORT, 'database or disk is full'); END"
+            )
+        assert gateway.post({"prompt": "A kite", **SMALL}).status_code == 200
+        (line,) = gateway.told
+        assert "What was bought just now stands in it as in doubt, until it takes that" in line
