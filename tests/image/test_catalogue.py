@@ -55,6 +55,7 @@ def test_a_life_is_given_for_provider_and_day(name: str, provider: str, day: dat
     assert model(name).life(provider, day) == life
 
 
+@pytest.mark.usefixtures("noon")
 def test_a_life_without_a_day_is_that_of_today() -> None:
     assert model("dall-e-3").life("openai") == model("dall-e-3").life("openai", date.today())
 
