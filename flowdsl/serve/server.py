@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import socket
 from collections.abc import Callable
@@ -17,6 +18,8 @@ from flowdsl.serve.protocol import Protocol
 
 DRAIN_S = 600.0
 """So long what was begun may take after a signal; a second signal ends it at once."""
+_LOOK_S = 0.1
+"""So often is looked whether there was one."""
 
 
 def listener(host: str, port: int) -> socket.socket:
@@ -100,9 +103,17 @@ class Server(uvicorn.Server):
         self._on_ready(self)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Waits for what was begun, but not long for requests that are not there yet."""
+        """Waits for what was begun, but not long for requests that are not there yet. After a second signal it waits no
+        more: that of uvicorn would, as from Python 3.12 on a server is closed when its last connection is."""
         self.application.reading.stop()
-        await super().shutdown(sockets)
+        ending = asyncio.create_task(super().shutdown(sockets))
+        while not (ending.done() or self.force_exit):
+            await asyncio.wait({ending}, timeout=_LOOK_S)
+        if self.force_exit:
+            ending.cancel()
+            await asyncio.wait({ending})
+        else:
+            await ending
 
     async def run_here(self) -> int:
         """Serves until a signal; gives how many requests did not end."""

@@ -20,7 +20,10 @@ WRITING = {
     "JUnit": (["test", "a.test.yaml", "--junit", "OUT"], "report of tests"),
     "log of a run": (["run", "b.flow.yaml", "--simulate", "--log-json", "OUT"], "log"),
     "log of a picture": (["image", "A fox", "--model", "gpt-image-2", "--simulate", "--log-json", "OUT"], "log"),
-    "log of a batch": (["batch", "b.flow.yaml", "--over", "people.csv", "--simulate", "--log-json", "OUT"], "log"),
+    "log of a batch": (
+        ["batch", "b.flow.yaml", "--over", "people.csv", "--simulate", "--quiet", "--log-json", "OUT"],
+        "log",
+    ),
     "coverage": (["test", "a.test.yaml", "--coverage-json", "OUT"], "report of coverage"),
 }
 OTHERS = {

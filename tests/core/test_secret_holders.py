@@ -5,6 +5,7 @@ from __future__ import annotations
 import array
 import json
 import pickle
+import sys
 from collections import UserDict, UserString
 from collections.abc import Callable
 from decimal import Decimal
@@ -38,7 +39,7 @@ HOLDERS: dict[str, Callable[[str], Any]] = {
     "bytearray": lambda text: bytearray(text.encode()),
     "memoryview": lambda text: memoryview(text.encode()),
     "array of bytes": lambda text: array.array("B", text.encode()),
-    "array of characters": lambda text: array.array("u", text),
+    "array of characters": lambda text: array.array("w" if sys.version_info >= (3, 13) else "u", text),
     "text of its own kind": UserString,
     "subclass of str": Masked,
     "path": PurePosixPath,
