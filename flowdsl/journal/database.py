@@ -120,6 +120,9 @@ class Database:
             return []
         with self._reading:
             try:
+                if self._is_closing:  # what is kept can be read still, and nothing stays open for it
+                    with closing(self._opened()) as connection:
+                        return connection.execute(query, values).fetchall()
                 if self._reader is None:
                     self._reader = self._opened()
                 return self._reader.execute(query, values).fetchall()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+import sys
 import threading
 from pathlib import Path
 
@@ -55,3 +56,13 @@ def test_what_one_is_refused_for_concerns_nobody_else_in_its_group(tmp_path: Pat
         with pytest.raises(JournalError, match="No such file"):
             gone.result(30)
         assert len(database.read("SELECT * FROM names")) == 4
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux says what a process holds")
+def test_what_is_read_when_it_is_closed_leaves_nothing_open(tmp_path: Path) -> None:
+    with Database(tmp_path) as database:
+        database.submit(lambda _: None).result()
+        assert [row[0] for row in database.read("SELECT count(*) FROM runs")] == [0]
+    assert [row[0] for row in database.read("SELECT count(*) FROM runs")] == [0]
+    held = [str(each.readlink()) for each in Path("/proc/self/fd").iterdir() if each.is_symlink()]
+    assert not [each for each in held if each.startswith(str(tmp_path))]
