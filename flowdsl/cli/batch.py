@@ -253,7 +253,9 @@ def _run(work: _Batch, types: Mapping[str, str], folder: Path) -> int:
     total = count_records(options.over)
     chosen = chosen_records(total, options.limit, options.sample)
     wanted = wanted_records(total, options.limit, options.sample)
-    progress = work.progress = BatchProgress(None if options.quiet else sys.stderr, wanted, len(work.known))
+    batches, stream = work.journal.batches, None if options.quiet else sys.stderr
+    before_usd = batches.spent_before(work.id, {*work.known, *batches.blocked(work.id)})
+    progress = work.progress = BatchProgress(stream, wanted, len(work.known), work.failed.count, before_usd)
     if not options.quiet:
         before = f", {len(work.known):,} of them ended before" if work.known else ""
         sys.stderr.write(f"batch {work.id}: {wanted:,} records{before}, results in {near(folder)}\n")

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from flowdsl.cli.kept_arguments import secret_names
 from flowdsl.cli.record_files import LINES, read_records
 from flowdsl.cli.tables import TYPED
 from flowdsl.display.visible import visible_line
+from flowdsl.document.dialects import message_of
 from flowdsl.errors import UsageError
 from flowdsl.secrets.plain import HIDDEN
 
@@ -26,18 +27,30 @@ class RecordInputs:
         self._given = given
         self._mapped = mapped
         self._fields = {field: name for name, field in mapped.items()}
+        self._message = message_of(flow.document.source)
 
     def of(self, fields: Mapping[str, Any]) -> dict[str, Any]:
         """The inputs: those that all share, then fields by their names, then those that are mapped. Fields that are no
         input of the flow are left out."""
         return {**self._given, **self.own(fields)}
 
+    def of_run(self, fields: Mapping[str, Any]) -> dict[str, Any]:
+        """What the run of a record begins with: its inputs, or itself as the message of a document that works on
+        messages."""
+        return self.of(fields) if self._message is None else {self._message: self.of(fields)}
+
+    def own_names(self, fields: Mapping[str, Any]) -> Collection[str]:
+        """What the run of a record begins with that is its own."""
+        return self.own(fields) if self._message is None else (self._message,)
+
     def names(self, path: str) -> frozenset[str]:
-        """The inputs that records of a file say, each for itself."""
+        """What the runs of the records of a file begin with, each with its own."""
         found: set[str] = set()
         for read in read_records(path, {}):
-            found.update(self.own(read.fields))
-            if not path.lower().endswith(LINES):  # a table has the same columns in every line
+            found.update(self.own_names(read.fields))
+            if self._message is not None or not path.lower().endswith(
+                LINES
+            ):  # a table has the same columns in every line
                 break
         return frozenset(found)
 
@@ -92,10 +105,8 @@ class RecordInputs:
         if self._declared is not None:
             return bool(own)
         from flowdsl.cli.unread_inputs import unread_inputs
-        from flowdsl.document.dialects import message_of
 
-        document = self._flow.document
-        return message_of(document.source) is not None or len([*unread_inputs(document, own)]) < len(own)
+        return self._message is not None or len([*unread_inputs(self._flow.document, own)]) < len(own)
 
     def _all_alike(self, fields: Mapping[str, Any], path: str) -> str:
         declared = list(self._declared or ())

@@ -15,19 +15,22 @@ _WINDOW_S = 30.0
 
 
 class BatchProgress:
-    """Counts records as they end. `total` is how many there are, as far as that is known; `before` ended earlier."""
+    """Counts records as they end. `total` is how many there are, as far as that is known; `before` ended in earlier
+    attempts of the batch, `failed` of them failed, and what the batch has cost by then is `usd`."""
 
-    def __init__(self, stream: TextIO | None, total: int | None, before: int) -> None:
+    def __init__(
+        self, stream: TextIO | None, total: int | None, before: int, failed: int = 0, usd: float = 0.0
+    ) -> None:
         self._stream = stream
         self._moves = stream is not None and is_terminal(stream)
         self._total = total
         self._ended = before
         self._marks = [(monotonic(), before)]
         self._shown = monotonic() - (0 if not self._moves else _REDRAW_S)
-        self.failed = 0
+        self.failed = failed
         self.held = 0
         self.waiting = 0
-        self.usd = 0.0
+        self.usd = usd
 
     def take(self, status: str, usd: float | None) -> None:
         """A record has ended."""

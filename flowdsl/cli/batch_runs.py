@@ -10,6 +10,7 @@ from time import localtime, strftime
 from typing import TYPE_CHECKING, Any
 
 from flowdsl.cli.batch_account import records
+from flowdsl.cli.batch_standing import standing
 from flowdsl.cli.journaled import sum_of
 from flowdsl.display.visible import visible_line
 from flowdsl.errors import UsageError
@@ -102,13 +103,20 @@ def _as_json(journal: Journal, batch: KeptBatch) -> dict[str, Any]:
 
 
 def _show(journal: Journal, batch: KeptBatch, options: Namespace) -> int:
-    if options.json:
-        print(json.dumps(_as_json(journal, batch), indent=2, ensure_ascii=False))
-        return 0
     held, at_vendor = journal.batches.held(batch.id), journal.batches.at_vendor(batch.id)
+    stands = standing(batch, held, journal.batches.begun(batch.id))
+    if options.json:
+        said = {"records": None} if stands is None else stands.to_dict()
+        print(json.dumps({**_as_json(journal, batch), **said}, indent=2, ensure_ascii=False))
+        return 0
     caught = journal.batches.caught(batch.id)
     print(_line(journal, batch))
-    print(f"  results: {visible_line(batch.folder)}")
+    gone = "" if stands is not None else ", which is gone, and with it what became of each record"
+    print(f"  results: {visible_line(batch.folder)}{gone}")
+    for line in () if stands is None else stands.lines(batch):
+        print(line)
+    if batch.status == "running":  # what was sent may come yet
+        return 0
     if batch.status == "dropped":
         if doubts := {*held, *caught}:
             print(f"  {OPEN_ENDS}: {records(doubts)}. It was given up: nothing of it is sent again")

@@ -63,14 +63,14 @@ class Start:
             sys.stderr.write("".join(f"{line}\n" for line in lines))
 
     def _lines(self, bought: Sequence[Row], flow: Flow, step: StepNode, before: Collection[str]) -> Iterator[str]:
-        from flowdsl.journal.earlier import top_of
+        from flowdsl.journal.earlier import top_of, top_of_step
         from flowdsl.journal.steps import steps_of
 
         yield f"from {shown(step)}: run {self.run.id}, {named(self.run)}, {self.run.status}"
         then, now = self.run.given.get("steps", {}), steps_of(flow.document)
         places = {digest: _place(name) for name, digest in then.items()}
-        now = {name: digest for name, digest in now.items() if _top(_place(name)) in before}
-        same = {_top(places[digest]) for digest in now.values() if digest in places}
+        now = {name: digest for name, digest in now.items() if top_of_step(_place(name)) in before}
+        same = {top_of_step(places[digest]) for digest in now.values() if digest in places}
         found = [each for each in bought if top_of(each.place) in same]
         usd = None if any(each.cost_usd is None for each in found) else sum(each.cost_usd or 0.0 for each in found)
         cost = "at a price that is not known" if usd is None else sum_of(usd)
@@ -184,8 +184,3 @@ def shown(step: StepNode) -> str:
 def _place(name: str) -> str:
     """The place of a step in the list that a journal keeps."""
     return name.partition(" ")[2]
-
-
-def _top(place: str) -> str:
-    """The place of the step at the top of the flow around a place: `flow[1]` of `flow[1].do[0]`."""
-    return place.partition(".")[0]

@@ -37,13 +37,13 @@ def planned_over(flow: Flow, given: Mapping[str, Any], options: Namespace) -> Pl
         if not number and not failing:
             inputs.check_fields(read.fields, options.over, warn=True)
         if read.problem is None and number >= EACH:
-            own.update(inputs.own(read.fields))
+            own.update(inputs.own_names(read.fields))
             number += 1
             continue
         try:
             if read.problem is not None:
                 raise ConfigError(read.problem)
-            whole = together(whole, flow.plan(inputs.of(read.fields)))
+            whole = together(whole, flow.plan(inputs.of_run(read.fields)))
         except ConfigError as error:  # of inputs that do not fit
             failing += 1
             first = first or without_keys(f"line {read.line}: {error.message}")

@@ -240,6 +240,7 @@ def state_lines(state: StepState | None) -> tuple[str, ...]:
     parts = [f"{state.times}×"] if state.times != 1 else []
     parts += [f"{state.failed} failed"] if state.failed and state.times > 1 else []
     parts += [f"{state.in_doubt} in doubt"] if state.in_doubt and state.times > 1 else []
+    parts += [f"{state.reused} reused"] if state.reused and state.word != "reused" else []
     parts += [f"{state.seconds:.1f} s"] if state.seconds >= 0.05 else []
     parts += [f"${state.cost_usd:.4g}"] if state.cost_usd is not None else []
     return (f"{state.word}{': ' if parts else ''}{', '.join(parts)}",)

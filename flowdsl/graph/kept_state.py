@@ -15,15 +15,19 @@ _ITERATION = re.compile(r"#\d+")
 def kept_states(drawing: Drawing, runs: Runs, chosen: Sequence[KeptRun]) -> dict[str, StepState]:
     """The state of each step, by its place in the flow, of some runs of it.
 
-    A journal has the steps that pay or ask something. That those around them ran follows, and those before them in the
-    same block; of all others nothing is known.
+    A journal has the steps that pay or ask something; of a run that began at a step, those that took a result from the
+    run before it stand there. That those around them ran follows, and those before them in the same block; of all
+    others nothing is known.
     """
     states: dict[str, StepState] = {}
     for run in chosen:
         requests, others = runs.requests(run.id), runs.places(run.id)
-        invocations = {step for place in _places(requests, others) for step in _around(place)}
+        reused = runs.reused(run, {*_places(requests, others)})
+        invocations = {step for place in (*_places(requests, others), *reused) for step in _around(place)}
         for invocation in invocations:
             states.setdefault(_path(invocation), StepState()).times += 1
+        for place in reused:
+            states[_path(place)].reused += 1
         _take(requests, states)
         for place in {place for place, failed in others if failed}:
             states[_path(place)].failed += 1

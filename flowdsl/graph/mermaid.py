@@ -11,6 +11,7 @@ from flowdsl.graph.run_state import StepState
 _CODES = re.compile(r"[^\w .,:()/$×→…+=*?'-]", re.ASCII)
 _COLOURS = {
     "done": "fill:#dff3e3,stroke:#2f7d4f",
+    "reused": "fill:#e4eefb,stroke:#3b62a8",
     "failed": "fill:#fbe0de,stroke:#b3261e",
     "running": "fill:#fdf0cf,stroke:#a06a00",
     "idle": "fill:#f4f4f4,stroke:#9a9a9a,color:#777777",

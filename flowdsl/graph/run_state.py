@@ -10,28 +10,33 @@ from flowdsl.errors import UsageError
 
 
 class StepState:
-    """What became of the invocations of one step: how many there were, how many failed, are still open or in doubt,
-    their time, and what their requests cost, as far as somebody said."""
+    """What became of the invocations of one step: how many there were, how many failed, are still open or in doubt, or
+    took the result of an earlier run; their time, and what their requests cost, as far as somebody said."""
 
-    __slots__ = ("cost_usd", "failed", "in_doubt", "open", "seconds", "times")
+    __slots__ = ("cost_usd", "failed", "in_doubt", "open", "reused", "seconds", "times")
 
     def __init__(self) -> None:
         self.times = 0
         self.failed = 0
         self.open = 0
         self.in_doubt = 0
+        self.reused = 0
         self.seconds = 0.0
         self.cost_usd: float | None = None
 
     @property
     def word(self) -> str:
-        """`done`, `failed`, `in doubt` or `running`: the gravest."""
+        """`done`, `reused`, `failed`, `in doubt` or `running`: the gravest."""
         return "failed" if self.failed else "in doubt" if self.in_doubt else self.look
 
     @property
     def look(self) -> str:
-        """How it is drawn: `done`, `failed` or `running`; what is in doubt looks as what runs."""
-        return "failed" if self.failed else "running" if self.open or self.in_doubt else "done"
+        """How it is drawn: `done`, `reused`, `failed` or `running`; what is in doubt looks as what runs."""
+        if self.failed:
+            return "failed"
+        if self.open or self.in_doubt:
+            return "running"
+        return "reused" if self.reused == self.times > 0 else "done"
 
 
 def run_states(lines: Iterable[str], name: str) -> dict[str, StepState]:

@@ -25,7 +25,8 @@ text{font:12px ui-monospace,Menlo,Consolas,monospace;fill:#1b1b1b}
 .choice{fill:#eef3fd;stroke:#3b62a8}.loop{fill:#f3eefb;stroke:#6d4aa3}.try{fill:#fff6e8;stroke:#a06a00}
 .parallel{fill:#e9f6f5;stroke:#2b7a78}.call{fill:#f2f2f2;stroke:#555}.exit{fill:#fbeeee;stroke:#a33}
 .done{fill:#dff3e3;stroke:#2f7d4f}.failed{fill:#fbe0de;stroke:#b3261e;stroke-width:2}
-.running{fill:#fdf0cf;stroke:#a06a00}.idle{fill:#f4f4f4;stroke:#b5b5b5;stroke-dasharray:3 3}
+.running{fill:#fdf0cf;stroke:#a06a00}.reused{fill:#e4eefb;stroke:#3b62a8}
+.idle{fill:#f4f4f4;stroke:#b5b5b5;stroke-dasharray:3 3}
 .arrow{stroke:#666;fill:none}.head{fill:#666;stroke:none}"""
 
 

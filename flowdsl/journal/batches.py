@@ -161,6 +161,17 @@ class Batches:
         requests, usd, unknown = tuple(rows[0]) if rows else (0, 0.0, 0)
         return requests, usd or 0.0, not unknown
 
+    def spent_before(self, id: str, ended: Container[int]) -> float:
+        """What of that the outcomes of records do not say when the batch goes on: all of those that have `ended`, and
+        of the others what came and is bought anew."""
+        usd = f"iif({CAME}, ledger.cost_usd, ledger.most_usd)"
+        query = (
+            f"SELECT runs.record AS record, ledger.state = 'released' AS is_released, sum({usd}) AS usd {_OF_RUNS} "
+            f"AND (ledger.state NOT IN ('refused', 'released') OR {CAME}) GROUP BY 1, 2"
+        )
+        rows = self._database.read(query, (id,))
+        return sum(row["usd"] or 0.0 for row in rows if row["is_released"] or row["record"] in ended)
+
     def counted(self, id: str) -> tuple[int, float]:
         """How many requests the batch has sent that were not refused, and what they cost at most in USD: for its
         limits, where what was released counts too, which may be billed as well as what is sent in its place."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from flowdsl.errors import UsageError
@@ -222,6 +222,13 @@ class Runs:
         """Where a run did something that is kept, by the key of the invocation, and whether it failed there."""
         rows = self._database.read("SELECT place, state FROM journal WHERE run = ?", (run,))
         return [(row["place"], row["state"] != "ok") for row in rows]
+
+    def reused(self, run: KeptRun, own: Container[str]) -> frozenset[str]:
+        """Where a run that began at a step took a result of the one before it, which is where it did nothing of its
+        `own`; by the keys of invocations."""
+        from flowdsl.journal.earlier import reused
+
+        return reused(self._database, run.given, run.error, own)
 
     def of_batch(self, batch: str) -> Iterator[tuple[str, int, Request]]:
         """The paid requests of all runs of a batch, each with its run and its record, record by record."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
+from flowdsl.engine.rehearsal import NOT_GIVEN
 from flowdsl.errors import FlowError
 from flowdsl.plan.spending import FREE, ON, End, Spending, Ways, either, joined, perhaps, then
 from flowdsl.step.condition import holds
@@ -32,7 +33,7 @@ class Loops:
     def ways(self, step: StepNode, flow: Loop) -> Ways:
         """The ways through a loop."""
         try:
-            items = self._walk.options.items(step, flow, self._walk.known)
+            items = [UNKNOWN] if self._has_one(flow) else self._walk.options.items(step, flow, self._walk.known)
         except FlowError:  # the run fails there
             items = None
         if items is not None:
@@ -40,6 +41,13 @@ class Loops:
         if (on := step.given(flow.on)) is not None:
             return self._while(step, flow, on)
         return self._uncounted(step, flow)
+
+    def _has_one(self, flow: Loop) -> bool:
+        """Whether the only item is given, such as the record of a batch."""
+        walk, inputs = self._walk, self._walk.run.names["inputs"]
+        if flow.only is None:
+            return False
+        return walk.known.context.get(flow.only) is not None or inputs.get(flow.only) is NOT_GIVEN
 
     def _over(self, step: StepNode, flow: Loop, items: Sequence[Any]) -> Ways:
         walk, at_once = self._walk, flow.concurrent is not None and flow.concurrent in step.keys

@@ -146,6 +146,8 @@ class Loop(Record):
     """How many iterations run at least, whatever the options say: 1 for a loop that asks only after its block."""
     most: str | None = None
     """The key that says how many iterations are allowed: one more ends the run."""
+    only: str | None = None
+    """The FlowContext key whose value, where it has one, is the only item, whatever the keys say."""
 
     def uses(self) -> Iterator[KeyUse]:
         """The keys it names."""

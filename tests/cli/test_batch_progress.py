@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import io
+import re
+from pathlib import Path
 
 import pytest
 
-from flowdsl.cli import batch_progress
+from flowdsl.cli import batch_progress, main
 from flowdsl.cli.batch_progress import BatchProgress
 
 
@@ -64,3 +66,39 @@ def test_who_wants_none_gets_none(clock: list[float]) -> None:
     progress.take("done", 0.01)
     progress.clear()
     assert progress.usd == 0.01
+
+
+TWO = """\
+inputs: {name: {type: string}}
+flow:
+  - {step: OPENAI_IMAGE_GENERATION, id: a, model: gpt-image-2, quality: low, instruction: "{{ inputs.name }}, a"}
+  - {step: OPENAI_IMAGE_GENERATION, id: b, model: gpt-image-2, quality: low, instruction: "{{ inputs.name }}, b"}
+"""
+
+
+@pytest.mark.long
+def test_a_batch_that_goes_on_shows_all_that_it_has_cost_and_all_that_failed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(batch_progress, "_SILENCE_S", 0.0)
+    Path("two.flow.yaml").write_text(TWO, encoding="utf-8")
+    Path("a.csv").write_text("name\nP0\nP1\nP2\nP3\n", encoding="utf-8")
+    faults = ["--fault", "b=moderation,when=P0", "--fault", "b=truncated_json,when=P1", "--concurrency", "1"]
+    assert main(["batch", "two.flow.yaml", "--simulate", "--over", "a.csv", *faults, "--max-requests", "5"]) == 4
+    *_, before = progress_lines(capsys.readouterr().err)
+    assert "1 failed" in before
+    assert main(["resume", "--max-requests", "10"]) == 4
+    shown = capsys.readouterr()
+    first, *_, last = progress_lines(shown.err)
+    assert "1 failed" in first
+    assert sums(first)[0] > sums(before)[0]
+    assert sums(last) == sums(shown.out.splitlines()[0]) != []
+
+
+def progress_lines(text: str) -> list[str]:
+    return [line for line in text.splitlines() if "/s  " in line]
+
+
+def sums(text: str) -> list[float]:
+    return [float(found) for found in re.findall(r"\$([0-9.]+)", text)]

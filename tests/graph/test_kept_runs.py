@@ -49,7 +49,7 @@ def drawn(capsys: pytest.CaptureFixture[str], *arguments: str) -> list[str]:
     capsys.readouterr()
     assert main(["graph", *arguments]) == 0
     boxes = re.findall(r'^  n\d+[\[({]+"(.*)"', capsys.readouterr().out, re.MULTILINE)
-    found = [re.search(r"<br/>((?:done|failed|in doubt|running)(?::.*)?)$", box) for box in boxes]
+    found = [re.search(r"<br/>((?:done|reused|failed|in doubt|running)(?::.*)?)$", box) for box in boxes]
     return ["" if each is None else re.sub(r"\d+\.\d s", "S", each[1]) for each in found]
 
 
@@ -97,6 +97,41 @@ def test_last_is_a_batch_where_that_began_after_every_single_run(capsys: pytest.
     assert drawn(capsys, "--run", "last")[0].startswith("done: 2×")
     assert main(["run", "card.flow.yaml", "-i", "what=tram", "--simulate", "--quiet"]) == 0
     assert not drawn(capsys, "--run", "last")[0].startswith("done: 2×")
+
+
+STEP = "step: OPENAI_IMAGE_GENERATION, model: gpt-image-2, size: 816x816, quality: low, instruction"
+STUDIO = f"""\
+- {{{STEP}: A sketch}}
+- {{step: FOR, var: n, items: [1, 2], do: [{{{STEP}: 'Painting {{{{ flowContext.n }}}}'}}]}}
+- {{{STEP}: A frame, id: framed}}
+"""
+
+
+@pytest.mark.long
+def test_what_a_run_from_a_step_took_of_the_run_before_is_drawn_as_reused(capsys: pytest.CaptureFixture[str]) -> None:
+    file = Path("studio.flow.yaml")
+    file.write_text(STUDIO)
+    again = ["run", "studio.flow.yaml", "--simulate", "--quiet", "--from", "framed"]
+    assert main(again[:-2]) == main(again) == main(again) == 0
+    assert drawn(capsys, "--run", "last")[:3] == ["reused", "done", "reused: 2×"]
+    assert main(["graph", "--run", "last", "--output", "run.svg"]) == 0
+    assert Path("run.svg").read_text(encoding="utf-8").count('class="box reused"') == 2
+    file.write_text("- {step: SET, a: 1}\n" + STUDIO.replace("A sketch", "A draft").replace("[1, 2]", "[1, 2, 3]"))
+    assert main(again) == 0
+    _, sketch, loop, painted, framed = drawn(capsys, "--run", "last")
+    assert (sketch.startswith("done"), loop, framed.startswith("done")) == (True, "done", True)
+    assert painted.startswith("done: 3×, 2 reused, ")
+
+
+@pytest.mark.long
+def test_what_a_run_from_a_step_did_not_come_to_is_not_drawn_as_reused(capsys: pytest.CaptureFixture[str]) -> None:
+    file = Path("studio.flow.yaml")
+    file.write_text(STUDIO)
+    again = ["run", "studio.flow.yaml", "--simulate", "--quiet", "--from", "framed"]
+    assert main(again[:-2]) == 0
+    file.write_text(STUDIO.replace("A sketch}", "A draft}\n- {step: RAISE, message: not yet}"))
+    assert main(again) == 4
+    assert [each.partition(":")[0] for each in drawn(capsys, "--run", "last")] == ["done", "failed", "", "", ""]
 
 
 def test_wrong_uses_are_told(capsys: pytest.CaptureFixture[str]) -> None:

@@ -12,9 +12,10 @@ import pytest
 
 import flowdsl
 from flowdsl import Environment, Journal, Storage
-from flowdsl.cli import main
+from flowdsl.cli import main, plan_over
 from flowdsl.cli.journaled import state_of
 from flowdsl_steps.image.simulator import Simulator
+from flowdsl_steps.records.settings import MESSAGE
 
 PIPELINE = """\
 input: {file: {paths: [theirs.txt]}}
@@ -109,3 +110,39 @@ def test_a_flow_that_reads_a_field_without_declaring_it_is_told_nothing(
     Path("b.flow.yaml").write_text(BOAT.replace("a boat", '"{{ flowContext.name }}"'), encoding="utf-8")
     assert main(["batch", "b.flow.yaml", "--simulate", "--over", "a.jsonl", "--limit", "1"]) == 0
     assert "warning" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("each", [plan_over.EACH, 1], ids=["planned one by one", "planned together"])
+def test_a_plan_over_records_counts_one_message_for_each(
+    place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], each: int
+) -> None:
+    monkeypatch.setattr(plan_over, "EACH", each)
+    assert main(["plan", "pipe.yaml", "--over", "a.csv", "--map", "name=who", "--max-usd", "0.05"]) == 0
+    said = capsys.readouterr().out
+    assert "pipe.yaml, 3 records: up to 3 paid requests, up to $0.0" in said
+    assert "iterations" not in said
+
+
+@pytest.mark.long
+def test_who_is_asked_before_a_batch_is_told_what_its_messages_can_cost(
+    place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    batch = ["batch", "pipe.yaml", "--over", "a.jsonl", "-q", "--out", "out", "-i", "who=all"]
+    with Simulator(plain=True) as simulator:
+        monkeypatch.setenv("OPENAI_BASE_URL", simulator.openai_base_url)
+        monkeypatch.setenv("OPENAI_API_KEY", simulator.key)
+        Path("flowdsl.toml").write_text("ask_above_usd = 0.01\n", encoding="utf-8")
+        assert main(batch) == 2
+        assert "this batch of 3 records can cost up to $0.04" in capsys.readouterr().err
+        assert not simulator.request_count
+        Path("flowdsl.toml").write_text("ask_above_usd = 0.06\n", encoding="utf-8")
+        assert main(batch) == 0
+        assert simulator.request_count == 3
+
+
+def test_records_of_a_flow_are_one_where_its_message_is_given_and_open_else() -> None:
+    steps = "- {step: RECORD_IMAGE, model: gpt-image-2, quality: low, prompt: '\"a boat\"'}"
+    flow = Environment(settings=None, environ={}).load(f"- step: FOR_RECORDS\n  do:\n    {steps}\n")
+    assert flow.plan({MESSAGE: {"name": "Ada"}}).most_requests == 1
+    assert flow.plan(unknown=[MESSAGE]).most_requests == 1
+    assert flow.plan().most_requests is None

@@ -36,7 +36,7 @@ class ForRecords(
     name="FOR_RECORDS",
     category="Records",
     check=check_records,
-    flow=Loop(body="do", concurrent="threads"),
+    flow=Loop(body="do", concurrent="threads", only=MESSAGE),
     outputs=(
         Port(
             "object",
