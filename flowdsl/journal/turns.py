@@ -13,7 +13,7 @@ from itertools import islice
 
 from flowdsl.journal.database import Database
 
-AHEAD_S = 0.04
+AHEAD_S = 0.03
 """A turn is taken so long before it at most: what can become late makes no second fuller by more than that."""
 _SHORTEST_S = 0.001
 _MOST_TOGETHER = 64

@@ -9,6 +9,7 @@ import base64
 import contextlib
 import json
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable
 from random import Random
@@ -26,8 +27,9 @@ KEY = "sk-counted-0123456789abcdef"
 
 class CountingService:
     """Answers after a delay that chance draws from `delay_s`. `asked` counts requests by prompt, `refused` those of
-    them that cost nothing, `delivered` those whose response was written to the end; `most_at_once` is how many were
-    under way at the same time. `first` is for pictures that another service has not made either."""
+    them that cost nothing, `delivered` those whose response was written to the end; `times` is when they came,
+    `most_at_once` how many were under way at the same time. `first` is for pictures that another service has not made
+    either."""
 
     def __init__(self, seed: int = 0, delay_s: tuple[float, float] = (0.0, 0.0), first: int = 0) -> None:
         self._first = first
@@ -36,6 +38,7 @@ class CountingService:
         self.asked: Counter[str] = Counter()
         self.refused: Counter[str] = Counter()
         self.delivered: Counter[str] = Counter()
+        self.times: list[float] = []
         self.most_at_once = self._under_way = 0
         self.url = ""
         self.heard = threading.Condition()
@@ -84,6 +87,7 @@ class CountingService:
         with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
             while True:
                 head = (await reader.readuntil(b"\r\n\r\n")).lower().split(b"\r\n")
+                self.times.append(time.perf_counter())
                 length = next(int(line[15:]) for line in head if line.startswith(b"content-length:"))
                 asked = json.loads(await reader.readexactly(length))
                 prompt = asked["prompt"]

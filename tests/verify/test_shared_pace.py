@@ -8,9 +8,8 @@ import sys
 from pathlib import Path
 
 import pytest
+from asking_loops import busiest_second, most_within_a_second
 from counting_service import CountingService
-
-from flowdsl_steps.image.simulator import Simulator
 
 FLOW = """\
 services:
@@ -30,34 +29,34 @@ flow:
 """
 
 
-@pytest.mark.parametrize(("per_second", "count"), [(20, 40), (200, 200)])
+MOST = 1.05
+"""So much of a rate may come within one second."""
+
+
+@pytest.mark.parametrize(("per_second", "count"), [(20, 40), (200, 300)])
 def test_no_second_has_more_requests_than_the_rate_allows(per_second: int, count: int, tmp_path: Path) -> None:
-    with Simulator(plain=True) as simulator:
-        names = {"OPENAI_BASE_URL": simulator.openai_base_url, "OPENAI_API_KEY": simulator.key}
-        names["FLOWDSL_STATE"] = str(tmp_path / "state")
+    most = per_second * MOST
+    assert busiest_second(tmp_path / "paced", per_second * 60, count) <= most
+    assert busiest_second(tmp_path / "unpaced", 0, count) > most, "they are too slow to show it"
+
+
+def test_no_second_has_more_pictures_of_two_runs_than_the_rate_allows(tmp_path: Path) -> None:
+    times = times_of_two_runs(FLOW.replace("RATE", "1200").replace("COUNT", "40"), tmp_path)
+    assert len(times) == 80
+    assert most_within_a_second(times) <= 20 * MOST
+
+
+def times_of_two_runs(text: str, folder: Path) -> list[float]:
+    """When a service got the requests of two processes that run a flow side by side."""
+    with CountingService() as service:
+        names = {**service.variables(), "FLOWDSL_STATE": str(folder / "state")}
         processes = []
         for owner in ("a", "b"):
-            text = FLOW.replace("RATE", str(per_second * 60)).replace("COUNT", str(count)).replace("OWNER", owner)
-            (tmp_path / f"{owner}.flow.yaml").write_text(text, encoding="utf-8")
+            (folder / f"{owner}.flow.yaml").write_text(text.replace("OWNER", owner), encoding="utf-8")
             command = [sys.executable, "-m", "flowdsl.cli", "run", f"{owner}.flow.yaml", "--quiet", "--out", owner]
-            command += ["--max-requests", "1000"]
-            processes.append(
-                subprocess.Popen(
-                    command,
-                    cwd=tmp_path,
-                    env={**os.environ, **names},
-                    stdout=subprocess.PIPE,
-                    stderr=subprocess.STDOUT,
-                    text=True,
-                )
-            )
-        for process in processes:
-            out, _ = process.communicate(timeout=120)
-            assert process.returncode == 0, out
-        times = sorted(request.time for request in simulator.requests if request.is_generation)
-    assert len(times) == 2 * count
-    busiest = max(sum(start <= time < start + 1 for time in times) for start in times)
-    assert busiest <= per_second * 1.05 + 1
+            processes.append(subprocess.Popen(command, cwd=folder, env={**os.environ, **names}))
+        assert [process.wait(120) for process in processes] == [0, 0]
+    return service.times
 
 
 def test_no_more_requests_are_under_way_than_the_entry_says(tmp_path: Path) -> None:
@@ -76,20 +75,9 @@ def test_no_more_requests_are_under_way_than_the_entry_says(tmp_path: Path) -> N
 
 def test_pictures_count_each_for_a_limit_of_pictures(tmp_path: Path) -> None:
     text = FLOW.replace("rateLimit: RATE", "imageRateLimit: 1200").replace("quality: low", "quality: low\n        n: 3")
-    with Simulator(plain=True) as simulator:
-        names = {"OPENAI_BASE_URL": simulator.openai_base_url, "OPENAI_API_KEY": simulator.key}
-        names["FLOWDSL_STATE"] = str(tmp_path / "state")
-        processes = []
-        for owner in ("a", "b"):
-            own = text.replace("COUNT", "10").replace("OWNER", owner)
-            (tmp_path / f"{owner}.flow.yaml").write_text(own, encoding="utf-8")
-            command = [sys.executable, "-m", "flowdsl.cli", "run", f"{owner}.flow.yaml", "--quiet", "--out", owner]
-            processes.append(subprocess.Popen(command, cwd=tmp_path, env={**os.environ, **names}))
-        assert [process.wait(120) for process in processes] == [0, 0]
-        times = sorted(request.time for request in simulator.requests if request.is_generation)
+    times = times_of_two_runs(text.replace("COUNT", "10"), tmp_path)
     assert len(times) == 20
-    busiest = max(sum(start <= time < start + 1 for time in times) for start in times)
-    assert 3 * busiest <= 20 * 1.05 + 3
+    assert 3 * most_within_a_second(times) <= 20 * MOST
 
 
 def test_the_place_of_a_process_that_was_killed_during_its_request_is_free(tmp_path: Path) -> None:
