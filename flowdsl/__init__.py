@@ -29,8 +29,8 @@ _HOMES = {
         "UsageError"
     ),
     "events": (
-        "Emitted Event FlowFinished Invocation Note PartialImage Progress RequestFinished RequestStarted StepFailed "
-        "StepFinished StepStarted"
+        "Emitted Event FinishedImage FlowFinished Invocation Note PartialImage Progress RequestFinished RequestStarted "
+        "StepFailed StepFinished StepStarted"
     ),
     "host": "Host OpenTransport PictureStore Storage",
     "image.image": "Image",

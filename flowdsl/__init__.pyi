@@ -42,6 +42,7 @@ from flowdsl.errors import TemplateError as TemplateError
 from flowdsl.errors import UsageError as UsageError
 from flowdsl.events import Emitted as Emitted
 from flowdsl.events import Event as Event
+from flowdsl.events import FinishedImage as FinishedImage
 from flowdsl.events import FlowFinished as FlowFinished
 from flowdsl.events import Invocation as Invocation
 from flowdsl.events import Note as Note

@@ -191,6 +191,21 @@ class PartialImage(_StepEvent):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class FinishedImage(_StepEvent):
+    """One of several pictures that a step asked for is there, and others may not be yet: `request` is the number of its
+    request, `image` the stored `Image`, `usage` the tokens and `quality` what it was made with, where the vendor says
+    that of this picture alone."""
+
+    run: str
+    invocation: Invocation
+    at_s: float
+    request: int
+    image: Mapping[str, Any]
+    usage: Mapping[str, Any] | None = None
+    quality: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class RequestFinished(_StepEvent):
     """A paid request has ended. Its `outcome` is `done`, `refused` (nothing is billed) or `unknown` (it may be done,
     and billed); `code` is the error's then. `images` is every picture that came, also of one that failed, `usage` the
@@ -243,6 +258,7 @@ Event = (
     | Emitted
     | RequestStarted
     | PartialImage
+    | FinishedImage
     | RequestFinished
     | FlowFinished
 )

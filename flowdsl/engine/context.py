@@ -13,17 +13,14 @@ from flowdsl.engine.failures import EXITS, Ending
 from flowdsl.engine.frame import Frame
 from flowdsl.engine.item_text import item_text
 from flowdsl.engine.paid import Paid
+from flowdsl.engine.telling import Telling
 from flowdsl.engine.unfinished import misused
-from flowdsl.errors import ConfigError, RunError, ServiceError, StepError
+from flowdsl.errors import ConfigError, RunError, ServiceError
 from flowdsl.events import (
     Emitted,
-    Event,
     Invocation,
     Note,
-    PartialImage,
     Progress,
-    RequestFinished,
-    RequestStarted,
     iteration_begun,
 )
 from flowdsl.source import Source, Span
@@ -44,7 +41,7 @@ WRITTEN = "file"
 """The kind of effects that give the paths of files."""
 
 
-class RunningStep:
+class RunningStep(Telling):
     """What every step sees of its run, in a flow or alone in a test: its frame, and ways to emit events and to act.
 
     `given` and `templated` hold keys as they stand in the file.
@@ -79,24 +76,6 @@ class RunningStep:
         self._invocation = frame.invocation
         self._acted = self._read_secret = self.is_ended = False
         self.acting: Sequence[asyncio.Task[Any]] = ()  # the tasks in which an effect is performed
-
-    @property
-    def is_over(self) -> bool:
-        """Whether the step has ended, with all that it began."""
-        return self.is_ended
-
-    def check_not_over(self, does: str) -> None:
-        """Looks whether the step may do that.
-
-        Raises:
-            StepError: it has ended: what it would do stands in no account.
-        """
-        if self.is_over:
-            raise self.over(does)
-
-    def over(self, does: str) -> StepError:
-        """The error of a step that has ended and does something."""
-        return misused(self.step, f"{does}, but has ended", "await all that uses `ctx` before `run` returns")
 
     @property
     def flow_context(self) -> Mapping[str, Any]:
@@ -193,12 +172,6 @@ class RunningStep:
         asked = getattr(self._frame.run.effects, "share", None)
         return 1.0 if asked is None else asked(self._effect(PAID, request))
 
-    def partial_image(self, request: int, index: int, image: Image) -> None:
-        """Emits that an unfinished picture of a paid request came."""
-        image.hide(self._frame.run.secrets.hide_in)
-        if self._frame.run.emit is not None:
-            self._tell(PartialImage(**self._now(), request=request, index=index, image=image))
-
     def allow(self, **facts: Any) -> None:
         """Refuses what the rules of the house do not allow."""
         from flowdsl.errors import ConfigError
@@ -212,41 +185,6 @@ class RunningStep:
             if rule.severity == "error":
                 raise ConfigError(text, code="house-rule", hint="nothing was sent")
             self.note("house-rule", text)
-
-    def request_started(
-        self, *, service: str, vendor: str, model: str | None, images: int, most_usd: float | None
-    ) -> int:
-        """Emits that a paid request is about to be sent; gives its number in the run."""
-        run = self._frame.run
-        run.totals.requests = number = run.totals.requests + 1
-        if run.emit is not None:
-            hide = run.secrets.hide_in
-            named = {"service": hide(service), "vendor": hide(vendor), "model": hide(model)}
-            self._tell(RequestStarted(**self._now(), **named, request=number, images=images, most_usd=most_usd))
-        return number
-
-    def request_finished(
-        self,
-        request: int,
-        outcome: str,
-        elapsed_s: float,
-        *,
-        attempts: int = 1,
-        request_id: str | None = None,
-        usage: Mapping[str, Any] | None = None,
-        cost_usd: float | None = None,
-        images: Sequence[Image] = (),
-        code: str | None = None,
-    ) -> None:
-        """Emits that a paid request has ended."""
-        run = self._frame.run
-        if run.emit is not None:
-            hide = run.secrets.hide_in
-            for image in images:  # which have no name yet, and with it what the vendor said of them
-                image.hide(hide)
-            said = {"request_id": hide(request_id), "usage": hide(usage), "code": code, "images": tuple(images)}
-            figures: dict[str, Any] = {"elapsed_s": elapsed_s, "attempts": attempts, "cost_usd": cost_usd}
-            self._tell(RequestFinished(**self._now(), request=request, outcome=outcome, **figures, **said))
 
     def keeping_paid(self) -> Paid:
         """What the blocks of this step pay for while it is entered."""
@@ -375,18 +313,6 @@ class RunningStep:
             hide=hide,
             most_usd=most_usd,
         )
-
-    def _tell(self, event: Event) -> None:
-        """Emits an event."""
-        self.check_not_over("emits")
-        emit = self._frame.run.emit
-        if emit is not None:
-            emit(event)
-
-    def _now(self) -> dict[str, Any]:
-        """What all events of this step say."""
-        run = self._frame.run
-        return {"run": run.id, "invocation": self._invocation, "at_s": run.now()}
 
     def _keep(self, method: str, *arguments: Any) -> None:
         """Keeps what is emitted while an effect is performed, for whoever records it."""

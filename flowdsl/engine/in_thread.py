@@ -31,6 +31,7 @@ _ON_THE_LOOP = frozenset(
         "input",
         "evaluate",
         "partial_image",
+        "finished_image",
         "allow",
         "request_started",
         "request_finished",

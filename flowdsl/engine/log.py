@@ -14,6 +14,7 @@ from flowdsl.engine.failures import ODD
 from flowdsl.events import (
     Emitted,
     Event,
+    FinishedImage,
     FlowFinished,
     Note,
     PartialImage,
@@ -111,6 +112,8 @@ def _line(event: Event) -> tuple[int, str]:
             return logging.DEBUG, f"{where} emits {name}"
         case PartialImage(index=index, image=image):
             return logging.DEBUG, f"{where}: partial image {index + 1} is {image['path']}"
+        case FinishedImage(request=request, image=image):
+            return logging.DEBUG, f"{where}: a picture of request {request} is {image['path']}"
         case RequestStarted():
             return logging.INFO, f"{where} {_asked(event)}"
         case RequestFinished(outcome=outcome):

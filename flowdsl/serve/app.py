@@ -16,14 +16,13 @@ from starlette.types import ASGIApp
 
 from flowdsl import __version__
 from flowdsl.errors import UsageError
-from flowdsl.events import PartialImage
 from flowdsl.journal.errors import JournalError
 from flowdsl.serve.access import Access
 from flowdsl.serve.addresses import Addresses, Handler
 from flowdsl.serve.bodies import edit, generation, held_of
 from flowdsl.serve.fields import Asked
 from flowdsl.serve.flow_addresses import FlowAddresses
-from flowdsl.serve.gateway import Asker, Gateway, Made
+from flowdsl.serve.gateway import Asker, CameImage, Gateway, Made
 from flowdsl.serve.headers import NO_STORE, check_room, key_of
 from flowdsl.serve.metrics import TYPE, Metrics
 from flowdsl.serve.openapi import openapi, with_models
@@ -32,7 +31,8 @@ from flowdsl.serve.outside import HANDLERS, Log, Outside, bug, closed, refused, 
 from flowdsl.serve.pictures import Pictures
 from flowdsl.serve.reading import Reading
 from flowdsl.serve.refusal import Refusal, of_run, stopping
-from flowdsl.serve.responses import completed_events, error_event, images_body, partial_event, whole
+from flowdsl.serve.responses import error_event, images_body, whole
+from flowdsl.serve.streamed import Streamed
 
 if TYPE_CHECKING:
     from flowdsl.image.image import Image
@@ -127,7 +127,7 @@ class Application:
         self._access.check_model(token, asked.model)
         route = self._gateway.route(asked)
         state["model"] = asked.model
-        heard: asyncio.Queue[PartialImage | None] = asyncio.Queue()
+        heard: asyncio.Queue[CameImage | None] = asyncio.Queue()
         bought = self._metrics.and_in(state)
         asker = Asker(owner, self._access.journal(token), heard.put_nowait, bought)
         task = self._gateway.start(asked, route, asker, key)
@@ -145,18 +145,16 @@ class Application:
         headers["content-length"] = str(length)
         return StreamingResponse(_sent(pieces), media_type="application/json", headers=headers)
 
-    async def _stream(
-        self, task: asyncio.Task[Made], heard: asyncio.Queue[PartialImage | None], asked: Asked
-    ) -> Response:
+    async def _stream(self, task: asyncio.Task[Made], heard: asyncio.Queue[CameImage | None], asked: Asked) -> Response:
         """The events of a request. What fails before the first of them is an ordinary refusal."""
         first = await heard.get()
         if first is None:
             await asyncio.shield(task)
 
         async def events() -> AsyncIterator[bytes]:
-            event = first
+            event, streamed = first, Streamed(asked)
             while event is not None:
-                for piece in partial_event(event, event.image, asked, self._gateway.now()):  # type: ignore[arg-type]
+                for piece in streamed.came(event, self._gateway.now()):
                     yield piece
                 event = await heard.get()
             try:
@@ -164,7 +162,7 @@ class Application:
             except Refusal as refusal:
                 yield error_event(self._pictures.published(refusal.body(), ""))
                 return
-            for piece in completed_events(made, asked):
+            for piece in streamed.rest(made):
                 yield piece
 
         return StreamingResponse(events(), media_type="text/event-stream", headers=NO_STORE)

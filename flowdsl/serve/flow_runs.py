@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from flowdsl.engine.state import new_run_id
 from flowdsl.environment.flow import Flow
 from flowdsl.errors import RunError
-from flowdsl.events import Event, FlowFinished, PartialImage
+from flowdsl.events import Event, FinishedImage, FlowFinished, PartialImage
 from flowdsl.journal.errors import JournalError
 from flowdsl.journal.tags import FLOW_TAG, REQUEST_TAG
 from flowdsl.serve.blamed import blamed
@@ -237,7 +237,7 @@ class FlowRuns:
 
 def _pictures_of(event: Event) -> Iterator[str]:
     """The SHA-256 of the pictures that the engine tells of by an event."""
-    told = (event.image,) if isinstance(event, PartialImage) else getattr(event, "images", ())
+    told = (event.image,) if isinstance(event, (PartialImage, FinishedImage)) else getattr(event, "images", ())
     for image in told if isinstance(told, tuple) else ():
         yield str(image.get("sha256"))
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from flowdsl.environment import Environment
 from flowdsl.errors import FlowCheckError, RunError
-from flowdsl.events import Event, PartialImage
+from flowdsl.events import Event, FinishedImage, PartialImage
 from flowdsl.image.own_addresses import OwnAddresses, knowing
 from flowdsl.journal.errors import JournalError
 from flowdsl.journal.tags import REQUEST_TAG, TARGET_TAG
@@ -34,16 +34,17 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 _OWNER_TAG = "token"
-OnPartial = Callable[[PartialImage], Any]
+CameImage = PartialImage | FinishedImage
+OnImage = Callable[[CameImage], Any]
 
 
 class Asker(NamedTuple):
-    """Who asks: to whom idempotency keys belong, what pays for the request, what hears of unfinished pictures, and what
-    is told of those that are bought."""
+    """Who asks: to whom idempotency keys belong, what pays for the request, what hears of pictures before all are
+    there, and what is told of those that are bought."""
 
     owner: str
     journal: Journal
-    hear: OnPartial
+    hear: OnImage
     bought: Bought
 
 
@@ -217,7 +218,7 @@ class Gateway:
 
         def listen(event: Event) -> None:
             count(event)
-            if isinstance(event, PartialImage):
+            if isinstance(event, CameImage):
                 asker.hear(event)
 
         inputs, journal = inputs_of(asked, target), asker.journal

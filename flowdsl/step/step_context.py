@@ -155,6 +155,18 @@ class StepContext(Protocol):
         `commit(partial=True)`."""
         ...
 
+    def finished_image(
+        self,
+        request: int,
+        image: Image,
+        *,
+        usage: Mapping[str, Any] | None = None,
+        quality: str | None = None,
+    ) -> None:
+        """Emit that one of several pictures that the step asked for is stored, before the others are there. `usage` and
+        `quality` are what the vendor says of it alone."""
+        ...
+
     def request_started(
         self, *, service: str, vendor: str, model: str | None, images: int, most_usd: float | None
     ) -> int:

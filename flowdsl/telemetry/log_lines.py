@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from flowdsl.events import (
     Emitted,
     Event,
+    FinishedImage,
     FlowFinished,
     Note,
     PartialImage,
@@ -30,6 +31,7 @@ _SAFE: Mapping[str, tuple[str, ...]] = {
     "Emitted": ("name",),
     "RequestStarted": ("request", "service", "vendor", "model", "images", "most_usd"),
     "PartialImage": ("request", "index"),
+    "FinishedImage": ("request", "usage", "quality"),
     "RequestFinished": ("request", "outcome", "elapsed_s", "attempts", "request_id", "usage", "cost_usd", "code"),
     "FlowFinished": ("status", "steps", "cost_usd", "in_doubt", "reused", "tags"),
 }
@@ -83,7 +85,7 @@ def _level(event: Event) -> str:
         return "error" if isinstance(event, StepFailed) or event.status == "failed" else "info"
     if isinstance(event, Note) or (isinstance(event, RequestFinished) and event.outcome != "done"):
         return "warning"
-    return "debug" if isinstance(event, (Progress, PartialImage, Emitted)) else "info"
+    return "debug" if isinstance(event, (Progress, PartialImage, FinishedImage, Emitted)) else "info"
 
 
 def _without_content(event: Event) -> dict[str, Any]:

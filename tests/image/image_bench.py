@@ -72,6 +72,9 @@ class Ground:
     def partial_image(self, request: int, index: int, image: Image) -> None:
         self.partials.append((index, image))
 
+    def finished_image(self, request: int, image: Image, **said: Any) -> None:
+        """Tells nobody."""
+
     def allow(self, **facts: Any) -> None:
         """Everything is allowed."""
 

@@ -13,8 +13,9 @@ from typing import Any
 import pytest
 
 import flowdsl
-from flowdsl import Environment, PartialImage, RequestFinished, RequestStarted, Storage
+from flowdsl import Environment, FinishedImage, PartialImage, RequestFinished, RequestStarted, Storage
 from flowdsl.cli.account import Account
+from flowdsl.journal.journal import Journal
 from flowdsl_steps.image.simulator import Simulator
 
 PICTURE = (
@@ -175,6 +176,23 @@ def test_requests_are_logged_with_what_they_may_cost_and_did(tmp_path: Path, cap
         "sends request 1 to OPENAI_IMAGE_GENERATION: one picture of gpt-image-2, for at most $" in t for t in texts
     )
     assert any("request 1 is done in" in text and "request id" in text for text in texts)
+
+
+def test_a_picture_of_a_request_of_its_own_is_told_when_that_is_in_the_ledger_and_before_the_others_are_there(
+    tmp_path: Path,
+) -> None:
+    told: list[list[str]] = []
+    with Simulator() as simulator, Journal(tmp_path / "state") as journal:
+
+        def hear(event: flowdsl.Event) -> None:
+            if isinstance(event, FinishedImage):
+                assert isinstance(event.image, flowdsl.Image) and event.to_dict()["image"]["sha256"]
+                told.append([each.state for each in journal.runs.requests(event.run)])
+
+        one_by_one = environment(simulator, tmp_path, concurrency=1)
+        one_by_one.run(TWO_REQUESTS, on_event=hear, journal=journal)
+        one_by_one.run(PICTURE, on_event=hear, journal=journal)
+    assert [states.count("ok") for states in told] == [1, 2]
 
 
 STREAM = PICTURE + "  stream: true\n  partial_images: 2\n"

@@ -15,7 +15,7 @@ from image_pictures import PICTURES
 from flowdsl.image.image import Image
 from flowdsl.image.store import ImageStore
 from flowdsl_steps.image.images_api import received_of
-from flowdsl_steps.image.received import BrokenResponse, LinkedImage, Received
+from flowdsl_steps.image.received import BrokenResponse, Finished, LinkedImage, Partial, Received
 from flowdsl_steps.image.response import JsonResponse, RawResponse, ResponseReader
 from flowdsl_steps.image.stream import StreamedResponse
 
@@ -236,7 +236,9 @@ def test_a_stream_is_read_alike_however_it_is_cut(tmp_path: Path, size: int, new
     response = read(reader, body, size)
     assert [image.read() for image in response.images if isinstance(image, Image)] == [PNG]
     assert response.payload["usage"] == {"output_tokens": 5}
-    assert [partial.number for partial in reader.partials] == [0, 1]
+    *partials, finished = reader.partials
+    assert [each.number for each in partials if isinstance(each, Partial)] == [0, 1]
+    assert isinstance(finished, Finished) and finished.image is response.images[0]
     assert not list(tmp_path.glob(".*"))
     assert len(list(tmp_path.iterdir())) == 2  # the partial pictures are equal
 

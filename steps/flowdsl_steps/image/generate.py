@@ -32,16 +32,13 @@ from flowdsl_steps.image.request import ImageRequest
 from flowdsl_steps.image.sender import RequestPolicy, Response, Sender
 from flowdsl_steps.image.split import split
 from flowdsl_steps.image.stated_prices import Prices
-from flowdsl_steps.image.told import on_partial, on_retry
+from flowdsl_steps.image.told import FinishedPictures, on_partial, on_retry
 from flowdsl_steps.image.unfetched import keep, say_where, urls_of, where
 from flowdsl_steps.image.vendor import Endpoint, Vendor
 from flowdsl_steps.image.vendors import protocol_of, vendor_of
 
 if TYPE_CHECKING:
     from flowdsl import Reservation, StepContext
-
-_FACTS = tuple(name for name in Received._fields if name not in ("images", "headers"))
-"""What is kept of a response beside its pictures."""
 
 
 async def generate(
@@ -76,15 +73,16 @@ async def generate(
     )
     connection = await connection_to(ctx.service, ctx)
     peers: set[str] = set()
+    finished = FinishedPictures(ctx, endpoint, requests)
 
     def sender(number: int) -> Sender:
         """What sends the request of this number of the invocation. An order is named at once: a process that is killed
         says nothing afterwards."""
-        told = on_retry(ctx), on_partial(ctx, number), lambda order: ctx.progress(order.described(endpoint))
+        told = on_retry(ctx), on_partial(ctx, number, finished), lambda order: ctx.progress(order.described(endpoint))
         return Sender(protocol, connection, endpoint, ctx.store, policy, *told, peers, ctx.pace)
 
     sends = 1 + max_retries if policy.resend_unknown else 1
-    return await _Generation(ctx, vendor, endpoint, requests, sender, peers, sends, name).result()
+    return await _Generation(ctx, vendor, endpoint, requests, sender, finished, peers, sends, name).result()
 
 
 def _release(reserved: Iterable[Reservation]) -> None:
@@ -102,6 +100,7 @@ class _Generation:
         endpoint: Endpoint,
         requests: Sequence[ImageRequest],
         sender: Callable[[int], Sender],
+        finished: FinishedPictures,
         peers: set[str],
         sends: int,
         name: str | None,
@@ -111,6 +110,7 @@ class _Generation:
         self._endpoint = endpoint
         self._requests = requests
         self._sender = sender
+        self._finished = finished
         self._peers = peers
         self._sends = sends
         self._name = name
@@ -284,6 +284,7 @@ class _Generation:
                 cost_usd=cost,
                 images=images,
             )
+            self._finished.of_request(number, received)
         self._ctx.progress("images ready", len(self._bought), sum(each.n for each in self._requests))
         return purchase
 
@@ -326,7 +327,7 @@ class _Generation:
             raise first
         return {
             "images": images,
-            "facts": {name: _plain(getattr(response.received, name)) for name in _FACTS},
+            "facts": response.received.facts(),
             "attempts": response.attempts,
             "requestId": response.request_id,
             "chargedBefore": response.charged_before,
@@ -392,7 +393,3 @@ class _Generation:
         if self._bought or salvaged:
             first.details["images"] = [*self._bought, *salvaged]
         return first
-
-
-def _plain(value: Any) -> Any:
-    return dict(value) if isinstance(value, Mapping) else [*value] if isinstance(value, tuple) else value

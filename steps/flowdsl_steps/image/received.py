@@ -44,6 +44,14 @@ class Partial(NamedTuple):
     image: Image | None
 
 
+class Finished(NamedTuple):
+    """A picture of a stream, with what its own event says of it."""
+
+    image: Image
+    usage: Mapping[str, Any] | None
+    quality: str | None
+
+
 class LinkedImage(NamedTuple):
     """A picture that a response only gives the address of. `said` is the address as what is told of it may have it,
     where that is another one: without the keys that a service wrote into it."""
@@ -82,9 +90,18 @@ class Received(NamedTuple):
     headers: Mapping[str, str] = {}
     notes: tuple[str, ...] = ()
 
+    def facts(self) -> dict[str, Any]:
+        """What is kept of it beside its pictures, as JSON values."""
+        left_out = ("images", "headers")
+        return {name: _plain(value) for name, value in self._asdict().items() if name not in left_out}
+
     def followed_by(self, later: Received) -> Received:
         """This with the pictures and facts of a later response to the same order; of facts that both have, this one's
         count."""
         known = {name: value for name, value in self._asdict().items() if value != self._field_defaults[name]}
         both = {"images": (*self.images, *later.images), "notes": (*self.notes, *later.notes)}
         return later._replace(**{**known, **both, "headers": later.headers})
+
+
+def _plain(value: Any) -> Any:
+    return dict(value) if isinstance(value, Mapping) else [*value] if isinstance(value, tuple) else value

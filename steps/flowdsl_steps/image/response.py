@@ -12,7 +12,7 @@ from flowdsl.image.image import Image
 from flowdsl.image.store import ImageStore, ImageWriter
 from flowdsl_steps.image.base64_text import unstorable
 from flowdsl_steps.image.document import Document
-from flowdsl_steps.image.received import BrokenResponse, LinkedImage, Partial, Received
+from flowdsl_steps.image.received import BrokenResponse, Finished, LinkedImage, Partial, Received
 
 _RECOGNISED = 64
 """So many bytes show what a body is."""
@@ -27,8 +27,8 @@ class ResponseReader:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._aborted = False
-        self.partials: list[Partial] = []
-        """Unfinished pictures that came since somebody last looked."""
+        self.partials: list[Partial | Finished] = []
+        """The pictures of a stream that came since somebody last looked, unfinished ones and others."""
 
     def feed(self, chunk: bytes) -> None:
         """Take the next bytes of the body.

@@ -36,7 +36,7 @@ from flowdsl_steps.image.carrier import carried
 from flowdsl_steps.image.connection import Connection
 from flowdsl_steps.image.kept_order import earlier_order, forget_order, is_gone, keep_order
 from flowdsl_steps.image.paced import Paced
-from flowdsl_steps.image.received import BrokenResponse, LinkedImage, Partial, Received
+from flowdsl_steps.image.received import BrokenResponse, Finished, LinkedImage, Partial, Received
 from flowdsl_steps.image.request import ImageRequest
 from flowdsl_steps.image.response import ResponseReader
 from flowdsl_steps.image.retry import FailedAttempt, Order, Verdict, classify, request_id, short_id
@@ -85,7 +85,7 @@ class _Failed(Exception):
 class Sender:
     """Makes the requests of one step: the same endpoint and policy for all of them.
 
-    `on_retry` is called before each pause, `on_partial` for each unfinished picture of a stream, `on_order` when the
+    `on_retry` is called before each pause, `on_partial` for each picture of a stream as it comes, `on_order` when the
     vendor has taken an order; the addresses that responses came from are added to `peers`.
     """
 
@@ -97,7 +97,7 @@ class Sender:
         store: ImageStore,
         policy: RequestPolicy,
         on_retry: OnRetry,
-        on_partial: Callable[[Partial], None],
+        on_partial: Callable[[Partial | Finished], None],
         on_order: Callable[[Order], None],
         peers: set[str],
         pace: Pace | None = None,

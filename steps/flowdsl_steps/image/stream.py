@@ -13,7 +13,7 @@ from flowdsl.image.image import Image
 from flowdsl.image.store import ImageStore, ImageWriter
 from flowdsl_steps.image.document import Document
 from flowdsl_steps.image.images_api import received_of, with_facts
-from flowdsl_steps.image.received import BrokenResponse, LinkedImage, Partial, Received
+from flowdsl_steps.image.received import BrokenResponse, Finished, LinkedImage, Partial, Received
 from flowdsl_steps.image.response import JsonResponse, ResponseReader
 from flowdsl_steps.image.usage import added
 
@@ -165,6 +165,9 @@ class StreamedResponse(ResponseReader):
             self._problem = self._problem or problem  # the pictures behind it may be good
             return
         self._images.extend(received.images)
+        for image in received.images:
+            if isinstance(image, Image):
+                self.partials.append(Finished(image, received.usage, received.quality))
         usage = added(self._payload.get("usage"), received.payload.get("usage"))
         self._payload = {**received.payload, "usage": usage}
 
