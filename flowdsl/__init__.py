@@ -18,7 +18,7 @@ _HOMES = {
     "batches.running": "batch Outcome Stop",
     "diagnostics": "Diagnostic Edit Fix Related render",
     "document.dialects.dialect": "Dialect",
-    "engine.effects": "ASKED Effect Effects",
+    "engine.effects": "ASKED Began Effect Effects Journaling Recovered",
     "engine.result": "Result",
     "environment": "arun check load run",
     "environment.environment": "Environment FlowText",

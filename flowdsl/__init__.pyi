@@ -13,8 +13,11 @@ from flowdsl.diagnostics import Related as Related
 from flowdsl.diagnostics import render as render
 from flowdsl.document.dialects.dialect import Dialect as Dialect
 from flowdsl.engine.effects import ASKED as ASKED
+from flowdsl.engine.effects import Began as Began
 from flowdsl.engine.effects import Effect as Effect
 from flowdsl.engine.effects import Effects as Effects
+from flowdsl.engine.effects import Journaling as Journaling
+from flowdsl.engine.effects import Recovered as Recovered
 from flowdsl.engine.result import Result as Result
 from flowdsl.environment import arun as arun
 from flowdsl.environment import check as check

@@ -4,30 +4,25 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Mapping
-from contextlib import aclosing, asynccontextmanager, suppress
+from contextlib import aclosing, asynccontextmanager
 from time import perf_counter
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from flowdsl.batches.dispatching import SideBySide
+from flowdsl.batches.records import records_of
 from flowdsl.document.dialects import message_of
-from flowdsl.engine.budget import BothBudgets, RunBudget
 from flowdsl.engine.state import new_run_id
 from flowdsl.errors import ConfigError, RunError, UsageError
-from flowdsl.journal.door import JournalDoor
 from flowdsl.journal.errors import JournalError, RequestHeld, record_held
-from flowdsl.journal.journal import Journal, resumed_door
-from flowdsl.journal.unlisted import list_again
 
 if TYPE_CHECKING:
     from flowdsl.batches.dispatching import Dispatcher
-    from flowdsl.engine.effects import Began, Effects
+    from flowdsl.batches.records import Records
+    from flowdsl.engine.effects import Began, Effects, Journal, Journaling
     from flowdsl.engine.result import Result
     from flowdsl.environment.flow import Flow
     from flowdsl.events import Event
-    from flowdsl.journal.database import Database
-    from flowdsl.journal.sharing import Sharing
-    from flowdsl.limits import Budget, Limits
+    from flowdsl.limits import Limits
 
 CONCURRENCY = 8
 """So many records are worked on at once, unless somebody says otherwise."""
@@ -61,52 +56,16 @@ class Stop:
         self.is_asked = True
 
 
-class _RecordJournal:
-    """The journal of one record's run: the batch holds the lock, and the budget."""
+class _OfRecord(NamedTuple):
+    """The journal of one record's run."""
 
-    wrote = False
+    records: Records
+    batch: str
+    record: int
 
-    def __init__(
-        self,
-        whole: Journal,
-        batch: str,
-        record: int,
-        budget: Budget | None,
-        sharing: Sharing | None,
-        *,
-        is_known: bool,
-    ) -> None:
-        self.simulated = whole.simulated
-        self.given: Mapping[str, Any] = MappingProxyType({})
-        self.batch: str | None = batch
-        self.record: int | None = record
-        self.budget = budget
-        self._whole = whole
-        self._sharing = sharing
-        self._is_known = is_known
-
-    @property
-    def database(self) -> Database:
-        """The file."""
-        return self._whole.database
-
-    def door(self, began: Began, inner: Effects | None) -> JournalDoor:
+    def door(self, began: Began, inner: Effects | None) -> Journaling:
         """The door of the run."""
-        return resumed_door(self, began, inner) if self._is_known else JournalDoor(self, began, inner)
-
-    def sharing(self, run: str) -> Sharing | None:
-        """What equal requests of the batch share."""
-        return self._sharing
-
-    def spare(self, usd: float) -> None:
-        """A request was not paid for, as an equal one had been."""
-        self._whole.spare(usd)
-
-    def take(self, run: str) -> None:
-        """The batch has the lock."""
-
-    def let_go(self, run: str) -> None:
-        """The batch has the lock."""
+        return self.records.door(began._replace(batch=self.batch, record=self.record), inner)
 
 
 async def batch(
@@ -140,33 +99,14 @@ async def batch(
     """
     if concurrency < 1:
         raise UsageError(f"concurrency takes a number from 1 on, not {concurrency}")
-    if journal is None and (max_requests is not None or max_usd is not None):
-        raise UsageError("max_requests and max_usd of a batch need a journal; `limits` are for each record")
-    if journal is not None and not isinstance(journal, Journal):
-        raise UsageError(
-            f"a batch takes a flowdsl.Journal, and not {type(journal).__name__}: it asks for its records too"
-        )
-    id, most = batch_id or new_run_id(), (max_requests, max_usd)
-    is_taken = journal is None or journal.is_holding(id)
-    if journal is not None and not is_taken:
-        journal.take(id)
-    try:  # from here on nobody else buys for this batch: what it has bought is read now
-        if journal is not None:
-            await asyncio.to_thread(list_again, journal.database, id)  # it reads files, and may wait for the journal
-        work = _Work(flow, records, journal, id, limits, most, effects, on_event, tags, stop or Stop())
+    id = batch_id or new_run_id()
+    async with records_of(journal, id, (max_requests, max_usd), effects) as kept, _connected(flow):
+        work = _Work(flow, records, kept, id, limits, effects, on_event, tags, stop or Stop())
         by = dispatcher or SideBySide(concurrency)
         coming = by.dispatch(work.records, work.outcome, lambda: work.stop.is_asked)
-        async with _connected(flow), aclosing(coming) as outcomes:
+        async with aclosing(coming) as outcomes:
             async for outcome in outcomes:
                 yield outcome
-    finally:
-        if journal is not None:
-            if journal.database.exists:
-                journal.database.owed.again()
-                with suppress(JournalError):  # how its runs ended is written when this is
-                    await journal.database.write(lambda _: None, durable=False)
-            if not is_taken:
-                journal.let_go(id)
 
 
 @asynccontextmanager
@@ -185,10 +125,9 @@ class _Work:
         self,
         flow: Flow,
         records: Iterable[Mapping[str, Any] | tuple[int, Mapping[str, Any]]],
-        journal: Journal | None,
+        kept: Records | None,
         id: str,
         limits: Limits | None,
-        most: tuple[int | None, float | None],
         effects: Effects | None,
         on_event: Callable[[Event], None] | None,
         tags: Mapping[str, str] | None,
@@ -197,45 +136,33 @@ class _Work:
         self.id = id
         self._flow = flow
         self.records = _numbered(records)
-        self._journal = journal
+        self._kept = kept
         self._limits = limits
         self._effects = effects
         self._on_event = on_event
         self._tags = tags
         self.stop = stop
-        self._begun: set[int] = set()
-        self._held: set[int] = set()
-        self._budget: Budget | None = None
-        self._sharing: Sharing | None = None
         self._message = message_of(flow.document.source)
-        if journal is not None:
-            self._begun, self._held = journal.batches.begun(id), journal.batches.blocked(id)
-            self._sharing = journal.shared(batch=id)
-            requests, usd = journal.batches.counted(id)
-            own = RunBudget(*most, requests, usd)
-            self._budget = own if journal.budget is None else BothBudgets(own, journal.budget)
 
     async def _waits(self, run: str, error: RunError) -> bool:
         """Whether a vendor goes on with a request of a run: in its batch, or with an order that it has taken."""
         may = self._effects is not None or error.charge_possible
-        return may and self._journal is not None and await self._journal.batches.waits(run)
+        return may and self._kept is not None and await self._kept.waits(run)
 
     async def outcome(self, taken: tuple[int, Mapping[str, Any]]) -> Outcome:
         """What becomes of a record."""
         number, inputs = taken
         run, began = f"{self.id}.{number}", perf_counter()
-        if number in self._held:
+        kept = self._kept
+        if kept is not None and kept.is_held(number):
             error = record_held(self.id)
             return Outcome(number, "held", run, None, error, 0.0)
-        kept = self._journal and _RecordJournal(
-            self._journal, self.id, number, self._budget, self._sharing, is_known=number in self._begun
-        )
         try:
             result = await self._flow.arun(
                 inputs if self._message is None else {self._message: inputs},
                 on_event=self._on_event,
                 effects=self._effects,
-                journal=kept,
+                journal=kept and _OfRecord(kept, self.id, number),
                 limits=self._limits,
                 run_id=run,
                 tags=self._tags,
@@ -247,14 +174,14 @@ class _Work:
             if error.code in _SPENT:
                 self.stop()
                 status = "stopped"
-            elif isinstance(error, RequestHeld):
+            elif error.code == RequestHeld.code:
                 status = "held"
             elif await self._waits(run, error):
                 status = "waiting"
             elif error.code == _FULL:
                 self.stop()
                 status = "stopped"
-            elif error.charge_possible and self._journal is not None and await self._journal.batches.is_in_doubt(run):
+            elif error.charge_possible and kept is not None and await kept.is_in_doubt(run):
                 status = "held"  # of one that failed, its like would be bought again
             return Outcome(number, status, run, None, error, perf_counter() - began)
         except UsageError as error:  # of inputs that cannot be

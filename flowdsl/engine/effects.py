@@ -112,8 +112,8 @@ class Journaling(Effects, Protocol):
         ...
 
     @property
-    def pace(self) -> Pace:
-        """How fast services may be asked, by all who share the journal."""
+    def pace(self) -> Pace | None:
+        """How fast services may be asked, by all who share the journal; None: as fast as each run may."""
         ...
 
     def spent(self) -> tuple[int, float]:
@@ -149,7 +149,9 @@ class Journaling(Effects, Protocol):
 
 class Began(NamedTuple):
     """A run that begins, for its journal. `inputs` are without secrets; `hidden` names those that held one. `hide`
-    takes the secrets of the run out of a value."""
+    takes the secrets of the run out of a value. `batch` and `record` are those of a record of a batch: where a run of
+    its id was there before, it goes on with what it has bought, also where it is done.
+    """
 
     run: str
     document: Document
@@ -158,15 +160,17 @@ class Began(NamedTuple):
     tags: Mapping[str, str]
     as_of: date
     hide: Callable[[Any], Any]
+    batch: str | None = None
+    record: int | None = None
 
 
 class Journal(Protocol):
-    """Keeps runs: `flow.run(journal=…)`."""
+    """Keeps runs, also those of the records of a batch: `flow.run(journal=…)`, `flowdsl.batch(journal=…)`."""
 
     def door(self, began: Began, inner: Effects | None) -> Journaling:
         """The door of one run; `inner` performs what it lets through.
 
         Raises:
-            UsageError: a run of that id has ended, or goes on in another process.
+            UsageError: a run of that id has ended, and is no record of a batch, or goes on in another process.
         """
         ...

@@ -194,7 +194,7 @@ class JournalDoor:
 
         self._owed.again()
         try:
-            is_alone = self._journal.batch is None  # that of a record nobody waits for
+            is_alone = self._began.batch is None  # that of a record nobody waits for
             written = self._journal.database.submit(ended, durable=False, at_once=is_alone)
         except JournalError:
             self._journal.let_go(run)
@@ -210,7 +210,7 @@ class JournalDoor:
 
     async def ended(self) -> None:
         """Waits until how the run ended stands in the journal. A record of a batch does not: its batch does."""
-        if self._ended is not None and self._journal.batch is None:
+        if self._ended is not None and self._began.batch is None:
             await asyncio.wrap_future(self._ended)
 
     def _final(self, error: BaseException | None) -> list[bytes]:

@@ -64,8 +64,6 @@ class Journal:
         self.running = Running(self.folder)
         self.simulated = simulated
         self.given = given
-        self.batch: str | None = None
-        self.record: int | None = None
         self.budget: Budget | None = None
         self.wrote = False
         """Whether a run has paid for something."""

@@ -16,8 +16,6 @@ class Keeper(Protocol):
 
     simulated: bool
     given: Mapping[str, Any]
-    batch: str | None
-    record: int | None
     wrote: bool
     budget: Budget | None
 

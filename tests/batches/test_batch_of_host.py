@@ -97,17 +97,3 @@ def test_a_source_of_records_that_fails_ends_the_batch_with_its_error(tmp_path: 
             assert str(error) == "no more records"
         else:
             raise AssertionError("the failure of the records is told")
-
-
-def test_a_journal_that_only_keeps_runs_is_told(tmp_path: Path) -> None:
-    class Mine:
-        def door(self, began: Any, inner: Any) -> Any:
-            raise AssertionError("no run begins")
-
-    with Simulator(plain=True) as simulator:
-        try:
-            outcomes(flow(simulator, tmp_path), [{"name": "a"}], journal=Mine())
-        except flowdsl.UsageError as error:
-            assert str(error) == "a batch takes a flowdsl.Journal, and not Mine: it asks for its records too"
-        else:
-            raise AssertionError("the journal is told")

@@ -63,13 +63,13 @@ class PageRunner:
         self.output_follows = following is not None and following.language == "json" and "file" not in following.remarks
         if "skip" in block.remarks:
             return
-        if "include" in block.remarks:
-            assert block.text == (ROOT / block.remarks["include"]).read_text(encoding="utf-8"), block.place
-            return
         if block.file_name is not None:
             path = self.folder / block.file_name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(block.text, encoding="utf-8")
+        if "include" in block.remarks:
+            assert block.text == (ROOT / block.remarks["include"]).read_text(encoding="utf-8"), block.place
+            return
         if "file" in block.remarks:
             return
         runner = getattr(self, f"_{block.language}", None)
@@ -226,10 +226,12 @@ class PageRunner:
         """The simulator as every service, and the page's folder as the current one."""
         before = {name: os.environ.get(name) for name in self._services()}
         os.environ.update(self._services())
+        sys.path.insert(0, str(self.folder))  # as for a script that stands there
         try:
             with contextlib.chdir(self.folder):
                 yield
         finally:
+            sys.path.remove(str(self.folder))
             for name, value in before.items():
                 if value is None:
                     os.environ.pop(name, None)

@@ -5,7 +5,7 @@ simulator that counts, through the protocol of `flowdsl.engine.effects.Journal` 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import date
 from pathlib import Path
@@ -13,9 +13,9 @@ from typing import Any
 
 import pytest
 
-from flowdsl import Environment, Limits, Storage
+from flowdsl import Environment, Limits, Outcome, Storage, batch
 from flowdsl.engine.effects import Began, Journal, Journaling
-from flowdsl.errors import LimitExceeded, RunError
+from flowdsl.errors import LimitExceeded, RunError, UsageError
 
 PICTURE = "step: OPENAI_IMAGE_GENERATION, model: gpt-image-2, size: 1024x1024, quality: low, maxRetries: 0"
 BOAT = f"- {{{PICTURE}, instruction: a boat}}\n"
@@ -25,6 +25,12 @@ SPLIT = BOAT.replace("gpt-image-2", "dall-e-3").replace("low", "standard, n: 3")
 CAUGHT = f"- {{step: TRY, try: [{BOAT[2:-1]}], catch: [{SHIP[2:-1]}]}}\n"
 DRAWN = f'- {{{PICTURE}, instruction: "{{{{ [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12] | random }}}} boats"}}\n'
 FAIL = "- {step: RAISE, message: not today}\n"
+RECORD = f"""
+inputs: {{name: {{type: string}}, fails: {{type: boolean, default: false}}}}
+flow:
+- {{{PICTURE}, instruction: "a boat for {{{{ inputs.name }}}}"}}
+- {{step: IF, condition: "{{{{ inputs.fails }}}}", then: [{FAIL[2:-1]}]}}
+"""
 
 
 class Shop:
@@ -59,11 +65,21 @@ class Shop:
         with self.conformance.opened(self.folder) as journal:
             return _ended(self.flow(text, **limits), self.conformance.resuming(journal, run), run)
 
+    def batch(self, records: Sequence[Mapping[str, Any]]) -> list[Outcome]:
+        """What becomes of records, one after the other: each buys a picture."""
+
+        async def outcomes(journal: Journal) -> list[Outcome]:
+            coming = batch(self.flow(RECORD), records, journal=journal, batch_id="boats", concurrency=1)
+            return [outcome async for outcome in coming]
+
+        with self.conformance.opened(self.folder) as journal:
+            return asyncio.run(outcomes(journal))
+
 
 def _ended(flow: Any, journal: Journal, run: str) -> Any:
     try:
         return flow.run(journal=journal, run_id=run)
-    except RunError as error:
+    except (RunError, UsageError) as error:
         return error
 
 
@@ -183,8 +199,8 @@ class JournalConformance:
     def test_an_id_that_is_taken_begins_no_run(self, shop: Shop) -> None:
         shop.first(BOAT)
         error = shop.first(SHIP)
-        assert isinstance(error, RunError)
-        assert "one" in error.message
+        assert isinstance(error, (RunError, UsageError))
+        assert "one" in str(error)
         assert shop.bought == 1
 
     def test_a_name_is_given_once(self, shop: Shop) -> None:
@@ -193,3 +209,17 @@ class JournalConformance:
         shop.again(FOUR)
         named = [path.name for path in (shop.folder / "pictures").iterdir() if path.suffix == ".png"]
         assert len(named) == 4
+
+    def test_records_of_a_batch_that_is_begun_again_go_on_with_what_they_bought(self, shop: Shop) -> None:
+        ended = shop.batch([{"name": "Ada"}, {"name": "Bo", "fails": True}])
+        assert [outcome.status for outcome in ended] == ["done", "failed"]
+        again = shop.batch([{"name": "Ada"}, {"name": "Bo"}, {"name": "Cy"}])
+        assert [outcome.result.recovered for outcome in again if outcome.result] == [1, 1, 0]
+        assert shop.bought == 3
+
+    @pytest.mark.parametrize("shop", [{"faults": ["reset_before_body:1"]}], indirect=True, ids=["a lost response"])
+    def test_a_record_in_doubt_is_held_and_not_sent_again(self, shop: Shop) -> None:
+        records = [{"name": "Ada"}, {"name": "Bo"}]
+        for _ in range(2):
+            assert [outcome.status for outcome in shop.batch(records)] == ["held", "done"]
+        assert shop.bought == 2
