@@ -29,7 +29,7 @@ class CountingService:
     """Answers after a delay that chance draws from `delay_s`. `asked` counts requests by prompt, `refused` those of
     them that cost nothing, `delivered` those whose response was written to the end; `times` is when they came,
     `most_at_once` how many were under way at the same time. `first` is for pictures that another service has not made
-    either."""
+    either. When so many requests came as `silent_from` says, nobody gets a response any more."""
 
     def __init__(self, seed: int = 0, delay_s: tuple[float, float] = (0.0, 0.0), first: int = 0) -> None:
         self._first = first
@@ -38,8 +38,10 @@ class CountingService:
         self.asked: Counter[str] = Counter()
         self.refused: Counter[str] = Counter()
         self.delivered: Counter[str] = Counter()
+        self.under_way: Counter[str] = Counter()
         self.times: list[float] = []
-        self.most_at_once = self._under_way = 0
+        self.most_at_once = 0
+        self.silent_from: int | None = None
         self.url = ""
         self.heard = threading.Condition()
         self._started = threading.Event()
@@ -83,6 +85,9 @@ class CountingService:
         await self._ended.wait()
         server.close()
 
+    def _is_silent(self) -> bool:
+        return self.silent_from is not None and self.count >= self.silent_from
+
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
             while True:
@@ -96,12 +101,16 @@ class CountingService:
                     is_first, number = self.asked[prompt] == 1, self._first + self.count
                     if (is_first and FLAKY in prompt) or REPEATED in prompt:
                         self.refused[prompt] += 1
+                    self.under_way[prompt] += 1
+                    self.most_at_once = max(self.most_at_once, self.under_way.total())
                     self.heard.notify_all()
-                self._under_way += 1
-                self.most_at_once = max(self.most_at_once, self._under_way)
                 await asyncio.sleep(self._random.uniform(*self.delay_s))
-                self._under_way -= 1
-                if is_first and LOST in prompt:
+                while self._is_silent() and not reader.at_eof():  # noqa: ASYNC110  which no event tells
+                    await asyncio.sleep(0.002)
+                with self.heard:
+                    self.under_way[prompt] -= 1
+                    self.heard.notify_all()
+                if reader.at_eof() or (is_first and LOST in prompt):
                     break
                 if REPEATED in prompt:
                     writer.write(_response({"error": {"message": f"no: {prompt}", "code": prompt}}, "400 Bad Request"))
