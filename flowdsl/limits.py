@@ -18,11 +18,13 @@ class Limits(Record):
     `private_addresses` whether steps such as REST may reach this machine and its own network. `max_requests` is how
     many paid requests a run may send, `max_usd` what they may cost together in USD (None: no limit). The most that a
     request can cost is reserved before it is sent, and is not given back where its outcome is unknown. A settings file
-    can lower `max_requests`, `max_usd` and `private_addresses`, unless `fixed` names them. `fewer_images` is whether a
-    service may send fewer pictures than it was asked for: that is noted, or else an error. `files_by_value` is whether
-    inputs, and what else a run comes by, may name the files of the project that steps read: where somebody else gives
-    the inputs, only the flow itself may. `standard_input` is whether steps may read the standard input of the process:
-    where a server runs flows for others, it is not theirs.
+    can lower `max_requests`, `max_usd`, `concurrency` and `private_addresses`, unless `fixed` names them.
+    `fewer_images` is whether a service may send fewer pictures than it was asked for: that is noted, or else an error.
+    `files_by_value` is whether inputs, and what else a run comes by, may name the files of the project that steps read:
+    where somebody else gives the inputs, only the flow itself may. `standard_input` is whether steps may read the
+    standard input of the process: where a server runs flows for others, it is not theirs. `concurrency` is how many
+    requests for pictures go at the same time, whatever services they are for: of all runs that share a journal, of each
+    run without one.
     """
 
     timeout_s: float | None = None
@@ -38,6 +40,7 @@ class Limits(Record):
     fewer_images: bool = True
     files_by_value: bool = True
     standard_input: bool = True
+    concurrency: int | None = None
 
 
 class Reservation(Protocol):

@@ -23,6 +23,7 @@ REPORTED = ("select", "ignore", "per-file-ignores", "exclude", "fail-on")
 _SHARED = (
     "services",
     "private_addresses",
+    "concurrency",
     "max_requests",
     "max_usd",
     "max_usd_per_day",

@@ -26,7 +26,7 @@ from flowdsl.settings.files import (
 )
 from flowdsl.settings.mistakes import Mistaken, Mistakes
 from flowdsl.settings.places import PROJECT_FILE
-from flowdsl.settings.values import choice, count, flag, texts, usd, usd_by_name
+from flowdsl.settings.values import choice, concurrency, count, flag, texts, usd, usd_by_name
 
 if TYPE_CHECKING:
     from flowdsl.diagnostics import Diagnostic
@@ -128,7 +128,11 @@ def _tell_all(project: Settings | None, user: Settings | None, *, searched: bool
     for file in (project, user):
         parts += [partial(usd, file, name) for name in ("max_usd", "max_usd_per_day", "ask_above_usd")]
         parts += [partial(usd_by_name, file, "max_usd_per_day_by_service"), partial(count, file, "max_requests")]
-        parts += [partial(flag, file, "private_addresses"), partial(choice, file, "metadata", METADATA)]
+        parts += [
+            partial(concurrency, file),
+            partial(flag, file, "private_addresses"),
+            partial(choice, file, "metadata", METADATA),
+        ]
         parts += [partial(severities, file, of_project=searched and file is project)]
         parts += [partial(_models, file), partial(_policy, file)]
     mistakes = Mistakes()
@@ -181,6 +185,10 @@ def _lowered(limits: Limits, settings: Settings | None) -> Limits:
     free = "max_requests" not in limits.fixed
     if most is not None and free and (limits.max_requests is None or most < limits.max_requests):
         limits = limits._replace(max_requests=most)
+    places = concurrency(settings)
+    free = "concurrency" not in limits.fixed
+    if places is not None and free and (limits.concurrency is None or places < limits.concurrency):
+        limits = limits._replace(concurrency=places)
     if flag(settings, "private_addresses") is False and "private_addresses" not in limits.fixed:
         limits = limits._replace(private_addresses=False)
     return limits

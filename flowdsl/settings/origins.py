@@ -21,6 +21,7 @@ DEFAULTS: Mapping[str, Any] = {
 """What counts where no file says it."""
 _LOWEST = frozenset(
     (
+        "concurrency",
         "max_requests",
         "max_usd",
         "max_usd_per_day",

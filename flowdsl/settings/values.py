@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from flowdsl.services import MOST_AT_ONCE
 from flowdsl.settings.mistakes import Mistakes, mistake
 
 if TYPE_CHECKING:
@@ -26,16 +27,30 @@ def flag(settings: Settings | None, name: str) -> bool | None:
     raise mistake(settings[0], (name,), f"{name} must be true or false", f"write `{name} = {meant}`, without quotes")
 
 
-def count(settings: Settings | None, name: str) -> int | None:
-    """A setting that is a number from 0 on; None when the file does not say.
+def count(
+    settings: Settings | None, name: str, *, least: int = 0, most: int | None = None, such_as: int = 200
+) -> int | None:
+    """A setting that is a number from `least` on, up to `most`; None when the file does not say.
 
     Raises:
         UsageError: it is no such number.
     """
     value = None if settings is None else settings[1].get(name)
-    if settings is None or value is None or (isinstance(value, int) and not isinstance(value, bool) and value >= 0):
+    if settings is None or value is None:
+        return None
+    if isinstance(value, int) and not isinstance(value, bool) and least <= value and (most is None or value <= most):
         return value
-    raise mistake(settings[0], (name,), f"{name} must be a whole number from 0 on", f"write `{name} = 200`")
+    numbers = f"from {least} on" if most is None else f"from {least} to {most}"
+    raise mistake(settings[0], (name,), f"{name} must be a whole number {numbers}", f"write `{name} = {such_as}`")
+
+
+def concurrency(settings: Settings | None) -> int | None:
+    """How many requests a file lets go at the same time; None when it does not say.
+
+    Raises:
+        UsageError: it is no such number.
+    """
+    return count(settings, "concurrency", least=1, most=MOST_AT_ONCE, such_as=8)
 
 
 def usd(settings: Settings | None, name: str) -> float | None:

@@ -73,6 +73,24 @@ def test_no_more_requests_are_under_way_than_the_entry_says(tmp_path: Path) -> N
     assert service.most_at_once == 3
 
 
+def test_no_more_requests_to_all_services_are_under_way_than_the_project_says(tmp_path: Path) -> None:
+    text = FLOW.replace("rateLimit: RATE", "concurrency: 3").replace("COUNT", "20").replace("OWNER", "all")
+    (tmp_path / "flowdsl.toml").write_text("concurrency = 4\n", encoding="utf-8")
+    with CountingService(delay_s=(0.05, 0.1)) as service:
+        names = {**service.variables(), "FLOWDSL_STATE": str(tmp_path / "state")}
+        processes = []
+        for owner in ("a", "b"):
+            entry = f"PICTURES_{owner}: {{provider: openai, concurrency: 3}}"
+            own = text.replace("OPENAI_IMAGE_GENERATION: {concurrency: 3}", entry)
+            own = own.replace("quality: low", f"quality: low\n        service: PICTURES_{owner}")
+            (tmp_path / f"{owner}.flow.yaml").write_text(own, encoding="utf-8")
+            command = [sys.executable, "-m", "flowdsl.cli", "run", f"{owner}.flow.yaml", "--quiet", "--out", owner]
+            processes.append(subprocess.Popen(command, cwd=tmp_path, env={**os.environ, **names}))
+        assert [process.wait(120) for process in processes] == [0, 0]
+    assert service.count == 40
+    assert service.most_at_once == 4
+
+
 def test_pictures_count_each_for_a_limit_of_pictures(tmp_path: Path) -> None:
     text = FLOW.replace("rateLimit: RATE", "imageRateLimit: 1200").replace("quality: low", "quality: low\n        n: 3")
     times = times_of_two_runs(text.replace("COUNT", "10"), tmp_path)
@@ -80,8 +98,10 @@ def test_pictures_count_each_for_a_limit_of_pictures(tmp_path: Path) -> None:
     assert 3 * most_within_a_second(times) <= 20 * MOST
 
 
-def test_the_place_of_a_process_that_was_killed_during_its_request_is_free(tmp_path: Path) -> None:
-    text = FLOW.replace("rateLimit: RATE", "concurrency: 1").replace("COUNT", "1")
+@pytest.mark.parametrize("settings", ["", "concurrency = 1\n"], ids=["of its service", "of all services"])
+def test_the_place_of_a_process_that_was_killed_during_its_request_is_free(settings: str, tmp_path: Path) -> None:
+    text = FLOW.replace("rateLimit: RATE", "concurrency: 9" if settings else "concurrency: 1").replace("COUNT", "1")
+    (tmp_path / "flowdsl.toml").write_text(settings, encoding="utf-8")
     with CountingService(delay_s=(1.0, 1.0)) as service:
         names = {**service.variables(), "FLOWDSL_STATE": str(tmp_path / "state")}
         processes = []

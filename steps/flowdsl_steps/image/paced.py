@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager, nullcontext
+from weakref import WeakKeyDictionary
 
 from flowdsl import Pace
 from flowdsl_steps.http.allowances import allowances
@@ -11,6 +13,11 @@ from flowdsl_steps.http.pause import LONGEST_SERVER_DELAY_S, server_delay_s
 from flowdsl_steps.image.vendor import Endpoint
 
 _TOO_OFTEN = 429
+_ALL = "all services"
+"""The places that all services share: no service has this name with an address."""
+
+
+_COMING: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, asyncio.Lock]] = WeakKeyDictionary()
 
 
 class Paced:
@@ -25,9 +32,22 @@ class Paced:
         """A place among the requests at the same time."""
         return self._pace.slot(self._name, most) if most else nullcontext()
 
+    def place_among_all(self, most: int) -> AbstractAsyncContextManager[None]:
+        """A place among the requests at the same time to whatever services."""
+        return self._pace.slot(_ALL, most)
+
+    def coming(self) -> asyncio.Lock:
+        """What the next request to the service holds, of those of one event loop, from its turn until it has a place
+        among all services. Any number of them would be sent at once otherwise, when as many places become free."""
+        return _COMING.setdefault(asyncio.get_running_loop(), {}).setdefault(self._name, asyncio.Lock())
+
     async def take(self, pause_s: float, images: int, image_pause_s: float) -> None:
         """Waits until a request may be sent."""
         await self._pace.take(self._name, pause_s, model=self._model, images=images, image_pause_s=image_pause_s)
+
+    def push_back(self, pause_s: float) -> None:
+        """Nobody sends a request before so many seconds from now."""
+        self._pace.push_back(self._name, pause_s)
 
     def heard(self, headers: Mapping[str, str]) -> None:
         """A response came, with what it says of what is left."""
@@ -39,4 +59,4 @@ class Paced:
         it says."""
         pause_s = server_delay_s(headers) if status == _TOO_OFTEN else None
         if pause_s and pause_s <= LONGEST_SERVER_DELAY_S:  # a longer one nobody waits for
-            self._pace.push_back(self._name, pause_s)
+            self.push_back(pause_s)
