@@ -53,6 +53,12 @@ class Watchers:
             listener(event)
 
 
+def check_content(options: Namespace) -> None:
+    """Raises UsageError where the log shall say everything, and there is none."""
+    if options.log_content and options.log_json is None:
+        raise UsageError("--log-content says what --log-json writes: give a file with `--log-json FILE`")
+
+
 def watchers(options: Namespace, flow: Flow, source: Source, stack: ExitStack) -> Watchers | None:
     """Those that the options and the environment name, until the stack is closed; None where nobody watches.
 
@@ -62,8 +68,7 @@ def watchers(options: Namespace, flow: Flow, source: Source, stack: ExitStack) -
     """
     listeners: list[Listener] = []
     log = None if options.log_json is None else _log(options, stack)
-    if options.log_content and log is None:
-        raise UsageError("--log-content says what --log-json writes: give a file with `--log-json FILE`")
+    check_content(options)
     if log is not None:
         listeners.append(log)
     if options.otel or (_is_wanted() and _has_extra()):

@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 import sys
 from argparse import ArgumentTypeError, Namespace
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from flowdsl.cli.arguments import Parser, add_allow_endpoint, add_as_of, count, file_name, flag, port
-from flowdsl.cli.overwriting import check_written_over
 from flowdsl.cli.ready_flow import IMAGES, check_folder
+from flowdsl.cli.serve_log import add_log, check_log, log_of
 from flowdsl.errors import UsageError
 from flowdsl.settings.serving_keys import NO_TLS, names_certificate, parts_of
 
@@ -42,7 +42,6 @@ EXAMPLES = (
 )
 _MOST_WORKERS = 64
 _NAME = "<serve>"
-_STDERR = "-"
 _FLOWS = "`flows` below [serve] in flowdsl.toml names flows to serve"
 _NEEDED = ("starlette", "uvicorn", "httptools", "python_multipart")
 
@@ -56,8 +55,7 @@ def main(arguments: Sequence[str]) -> int:
     _require_extra()
     if not 1 <= options.workers <= _MOST_WORKERS:
         raise UsageError(f"--workers takes a number from 1 to {_MOST_WORKERS}, such as the number of processors")
-    if options.log_json != _STDERR:
-        check_written_over(options.log_json, "log")
+    check_log(options)
     from flowdsl.settings.mistakes import Mistaken, Mistakes
     from flowdsl.settings.serving import serving
 
@@ -98,12 +96,7 @@ def parser() -> Parser:
         **dict.fromkeys(("--token", "--tokens", "--api-key"), "`flowdsl tokens create NAME` makes a token"),
     }
     parser.add_argument("--out", type=file_name, metavar="DIR", help=f"where pictures are stored (default: {IMAGES})")
-    parser.add_argument(
-        "--log-json",
-        type=file_name,
-        metavar="FILE",
-        help="add a line of JSON for each request to a file, without prompts; - for stderr",
-    )
+    add_log(parser)
     add_allow_endpoint(parser)
     add_as_of(parser)
     return parser
@@ -311,7 +304,8 @@ def _serve(
         flows={id: flow.prepare() for id, flow in flows.items()},
         public_url=said.public_url,
         proxy_headers=options.proxy_headers,
-        log=_log(options, stack),
+        log=log_of(options, stack, _tell),
+        log_content=options.log_content,
         tell=_tell,
         parent=None if given is None else given.alive,
         counts=None if given is None else SharedCounts(given.counts, given.place),
@@ -331,32 +325,6 @@ def _show(finding: Diagnostic) -> None:
 def _tell(text: str) -> None:
     sys.stderr.write(f"flowdsl: {text}\n")
     sys.stderr.flush()
-
-
-def _log(options: Namespace, stack: ExitStack) -> Callable[[str], None] | None:
-    """What writes the log, whole lines at once. A log that takes no more ends no request: that is said once, until it
-    takes lines again."""
-    if options.log_json is None:
-        return None
-    from flowdsl.cli.log_file import log_file
-
-    file = None if options.log_json == _STDERR else stack.enter_context(log_file(options.log_json))
-    is_missing = False
-
-    def log(line: str) -> None:
-        nonlocal is_missing
-        try:
-            if file is None:
-                sys.stderr.write(f"{line}\n")
-            else:
-                file.write(f"{line}\n".encode())
-            is_missing = False
-        except OSError as error:
-            if not is_missing:
-                _tell(f"warning: lines are missing in {options.log_json}: {error.strerror}")
-            is_missing = True
-
-    return log
 
 
 def _host(options: Namespace, said: Serving) -> str:

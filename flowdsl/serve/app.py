@@ -20,6 +20,7 @@ from flowdsl.journal.errors import JournalError
 from flowdsl.serve.access import Access
 from flowdsl.serve.addresses import Addresses, Handler
 from flowdsl.serve.bodies import edit, generation, held_of
+from flowdsl.serve.content import note_revised
 from flowdsl.serve.fields import Asked
 from flowdsl.serve.flow_addresses import FlowAddresses
 from flowdsl.serve.gateway import Asker, CameImage, Gateway, Made
@@ -50,8 +51,8 @@ _PLACES = {
 
 class Application:
     """The gateway's application. `paths` are the beginnings of the addresses of the images APIs that it speaks, each
-    with what `response_format` is there where a request does not say it; `log` gets a line for each request, `mcp`
-    responds to agents."""
+    with what `response_format` is there where a request does not say it; `log` gets a line for each request, with
+    `log_content` also of what it asks for; `mcp` responds to agents."""
 
     def __init__(
         self,
@@ -65,6 +66,7 @@ class Application:
         *,
         tell: Log,
         log: Log | None = None,
+        log_content: bool = False,
     ) -> None:
         self._gateway = gateway
         self._pictures = pictures
@@ -110,7 +112,7 @@ class Application:
             JournalError: unkept,
         }
         inside = ServerErrorMiddleware(Addresses(routes, handlers), bug)
-        self.asgi = Outside(inside, access.tokens, self._metrics, self.reading, tell, log)
+        self.asgi = Outside(inside, access.tokens, self._metrics, self.reading, tell, log, log_content=log_content)
 
     async def _images(
         self, request: Request, read: Callable[[Request, str | None], Awaitable[Asked]], usual: str
@@ -233,7 +235,9 @@ def _model(name: str) -> dict[str, Any]:
 def _note(task: asyncio.Task[Made], state: dict[str, Any]) -> None:
     """Notes for the log what a request has brought; what another one has bought costs nothing."""
     if not task.cancelled() and task.exception() is None:
-        state["images"] = len(task.result().images)
+        images = task.result().images
+        state["images"] = len(images)
+        note_revised(state, (image.revised_prompt for image in images))
         state.setdefault("cost_usd", 0.0)
 
 

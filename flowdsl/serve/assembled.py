@@ -42,8 +42,8 @@ if TYPE_CHECKING:
 class Parts(NamedTuple):
     """What a gateway is made of. `paths` are those of the application, `state` is the folder that its processes
     share, `parent` a descriptor at whose end the gateway ends as well, `counts` where several processes count,
-    `question` what is asked before an agent runs a flow, `given` what the journal keeps of a run of a flow, `tokens`
-    what settings say of tokens."""
+    `log_content` whether the log says what requests ask for, `question` what is asked before an agent runs a flow,
+    `given` what the journal keeps of a run of a flow, `tokens` what settings say of tokens."""
 
     environment: Environment
     routing: Routing
@@ -54,6 +54,7 @@ class Parts(NamedTuple):
     public_url: str | None = None
     proxy_headers: bool = False
     log: Log | None = None
+    log_content: bool = False
     tell: Log = lambda text: None
     parent: int | None = None
     counts: SharedCounts | None = None
@@ -102,9 +103,8 @@ async def serve(parts: Parts, sock: socket.socket, on_ready: Callable[[Server], 
         flows = FlowAddresses(FlowRuns(parts.flows, gateway, parts.given), access, pictures, metrics)
         mcp = _agents(parts, access, pictures, metrics)
         agents = mcp or NoAgents(_why_no_agents(parts))
-        application = Application(
-            gateway, pictures, access, flows, parts.paths, agents, metrics, tell=parts.tell, log=parts.log
-        )
+        said: dict[str, Any] = {"tell": parts.tell, "log": parts.log, "log_content": parts.log_content}
+        application = Application(gateway, pictures, access, flows, parts.paths, agents, metrics, **said)
         server = Server(application, gateway, sock, on_ready, proxy_headers=parts.proxy_headers)
         if parts.parent is not None:
             asyncio.get_running_loop().add_reader(parts.parent, server.stop)

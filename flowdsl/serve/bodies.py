@@ -10,7 +10,8 @@ from starlette.formparsers import MultiPartException
 from starlette.requests import ClientDisconnect, Request
 
 from flowdsl.nearest import nearest
-from flowdsl.serve.fields import Asked, asked, form_values, json_body, param_of, shown
+from flowdsl.serve.content import note_fields
+from flowdsl.serve.fields import KNOWN_OF_EDITS, Asked, asked, form_values, json_body, param_of, shown
 from flowdsl.serve.reading import Held
 from flowdsl.serve.refusal import Refusal, all_of
 from flowdsl.values import Blob
@@ -38,6 +39,7 @@ async def generation(request: Request, deployment: str | None) -> Asked:
         Refusal: it cannot be read, or its fields have other names and types.
     """
     body = json_body(await whole_body(request, LONGEST_JSON), request.headers.get("content-type", ""))
+    note_fields(request.scope["state"], body, KNOWN_OF_EDITS)
     return _accepted(asked(body, deployment=deployment))
 
 
@@ -61,6 +63,7 @@ async def edit(request: Request, deployment: str | None) -> Asked:
     if kind.partition(";")[0].strip().lower() != _FORM:
         body = json_body(await whole_body(request, LONGEST_JSON), kind, "a form with files, 'multipart/form-data', or ")
         images, mask = body.pop("images", None), body.pop("mask", None)
+        note_fields(request.scope["state"], body, KNOWN_OF_EDITS)
         found = asked(body, deployment=deployment, is_edit=True)
         links = tuple(_linked(images, "images", wrong))
         masks = _linked(None if mask is None else [mask], "mask", wrong)
@@ -95,7 +98,9 @@ async def edit(request: Request, deployment: str | None) -> Asked:
         raise Refusal(
             400, f"We could not parse the form of your request: {error.message}", code="invalid_form"
         ) from None
-    found = asked(form_values(fields), deployment=deployment, is_edit=True)
+    body = form_values(fields)
+    note_fields(request.scope["state"], body, KNOWN_OF_EDITS)
+    found = asked(body, deployment=deployment, is_edit=True)
     if len(files["mask"]) > 1:
         wrong.append(Refusal(400, "There can be one mask.", param="mask", code="invalid_value"))
     return _with_pictures(found, tuple(files["image"]), files["mask"][0] if files["mask"] else None, wrong)

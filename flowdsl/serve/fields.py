@@ -41,7 +41,7 @@ NEWER: Mapping[str, str] = {
 """Fields that the vendor has added since."""
 OF_EDITS: Mapping[str, str] = {"input_fidelity": TEXT}
 _KNOWN: Mapping[str, str] = {**FIELDS, **NEWER}
-_KNOWN_OF_EDITS: Mapping[str, str] = {**_KNOWN, **OF_EDITS}
+KNOWN_OF_EDITS: Mapping[str, str] = {**_KNOWN, **OF_EDITS}
 OF_GENERATIONS = ("moderation", "style")
 """What an edit does not have; it is told so by what checks flows."""
 _OF_PICTURES = frozenset({*OF_EDITS, "image", "images", "image[]", "mask"})
@@ -69,7 +69,7 @@ class Asked(NamedTuple):
 def asked(body: Mapping[str, Any], *, deployment: str | None = None, is_edit: bool = False) -> Asked | list[Refusal]:
     """What the fields of a request ask for, or everything that is wrong with their names and types; a field that is
     null counts as absent."""
-    known = _KNOWN_OF_EDITS if is_edit else _KNOWN
+    known = KNOWN_OF_EDITS if is_edit else _KNOWN
     given = {name: value for name, value in body.items() if value is not None}
     if deployment is not None:
         given["model"] = deployment
@@ -131,7 +131,7 @@ def form_values(fields: Iterable[tuple[str, str]]) -> dict[str, Any]:
             raise Refusal(
                 400, f"The field {shown(name)} is there twice.", param=param_of(name), code="duplicate_parameter"
             )
-        found[name] = _typed(text, _KNOWN_OF_EDITS.get(name, TEXT))
+        found[name] = _typed(text, KNOWN_OF_EDITS.get(name, TEXT))
     return found
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
-from typing import Any
+from collections.abc import AsyncIterator, Mapping
+from typing import TYPE_CHECKING, Any
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
@@ -13,14 +13,19 @@ from starlette.routing import Route
 from flowdsl.nearest import nearest
 from flowdsl.serve.access import Access
 from flowdsl.serve.bodies import held_of, json_object
+from flowdsl.serve.content import note_inputs, note_revised
 from flowdsl.serve.elsewhere import end, place_of
 from flowdsl.serve.fields import shown
 from flowdsl.serve.flow_runs import FlowRun, FlowRuns
 from flowdsl.serve.given_inputs import given_inputs
 from flowdsl.serve.headers import NO_STORE, check_room, key_of
+from flowdsl.serve.json_hints import INPUTS
 from flowdsl.serve.metrics import Metrics
 from flowdsl.serve.pictures import Pictures
 from flowdsl.serve.refusal import Refusal
+
+if TYPE_CHECKING:
+    from flowdsl.environment.flow import Flow
 
 _EVENTS = "text/event-stream"
 
@@ -66,13 +71,17 @@ class FlowAddresses:
             hint = f"did you mean '{near}'?" if near else "GET /flows lists those that are served."
             raise Refusal(404, f"There is no flow {shown(id)}; {hint}", param="id", code="flow_not_found")
         self._access.check_flow(token, id)
-        inputs = given_inputs(self._runs.flows[id], await json_object(request))
+        flow, state = self._runs.flows[id], request.scope["state"]
+        body = await json_object(request)
+        note_inputs(state, body.get(INPUTS), _secret(flow))
+        inputs = given_inputs(flow, body)
         check_room(self._runs.in_flight)
         owner = "" if token is None else token.name
-        key, bought = key_of(request), self._metrics.and_in(request.scope["state"])
+        key, bought = key_of(request), self._metrics.and_in(state)
         run = self._runs.start(id, inputs, owner, self._access.journal(token), key, bought)
         if run.task is not None:
             held_of(request).kept_by(run.task)
+            run.task.add_done_callback(lambda _: note_revised(state, run.revised_prompts()))
         where = {"location": f"/runs/{run.id}", **NO_STORE}
         if _EVENTS in request.headers.get("accept", ""):
             return StreamingResponse(self._told(request, run, 0), media_type=_EVENTS, headers=where)
@@ -148,6 +157,12 @@ class FlowAddresses:
         async for number, event in run.follow(first):
             yield _event(number, str(event.get("event")), self._said(request, run, event))
         yield _event(None, "result", self._said(request, run))
+
+
+def _secret(flow: Flow) -> frozenset[str]:
+    """The inputs of a flow that are secrets."""
+    properties: Mapping[str, Any] = flow.inputs_schema().get("properties", {})
+    return frozenset(name for name, schema in properties.items() if schema.get("writeOnly") is True)
 
 
 def _other_process(status: int, what: str = "Another process of this gateway works on this run") -> Refusal:

@@ -87,6 +87,11 @@ class FlowRun:
         while self.status == "running":
             await self._changed.wait()
 
+    def revised_prompts(self) -> list[str | None]:
+        """What services made of the prompts of its pictures, None where they say nothing of it."""
+        result = self.result or {}
+        return [each.get("revised_prompt") for each in result.get("made", result.get("images", ()))]
+
     def to_dict(self) -> dict[str, Any]:
         """The run as JSON values."""
         found: dict[str, Any] = {"run": self.id, "flow": self.flow, "status": self.status}

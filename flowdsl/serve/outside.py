@@ -18,6 +18,7 @@ from flowdsl.errors import UsageError
 from flowdsl.secrets.plain import without_keys
 from flowdsl.serve.addresses import Handler
 from flowdsl.serve.bodies import ClientGone
+from flowdsl.serve.content import CONTENT
 from flowdsl.serve.headers import NO_STORE
 from flowdsl.serve.hosts import stranger
 from flowdsl.serve.metrics import Metrics
@@ -36,8 +37,8 @@ _GONE = 499
 class Outside:
     """The outermost layer. Where no token is needed it looks at the names in a request: a page of a stranger can make
     its own name point to this machine (DNS rebinding); `Host` and `Origin` give it away. `log` gets a line of JSON for
-    each request, without its prompt and its token; `tell` says to
-    whoever runs the gateway what it cannot do."""
+    each request, without its token, and without what it asks for unless `log_content`; `tell` says to whoever runs the
+    gateway what it cannot do."""
 
     def __init__(
         self,
@@ -47,6 +48,8 @@ class Outside:
         reading: Reading,
         tell: Log,
         log: Log | None = None,
+        *,
+        log_content: bool = False,
     ) -> None:
         self._app = app
         self._tokens = tokens
@@ -54,6 +57,7 @@ class Outside:
         self._reading = reading
         self._tell = tell
         self._log = log
+        self._log_content = log_content
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -61,6 +65,8 @@ class Outside:
         id, began, status = _new_id(), time.perf_counter(), _GONE
         held = Held(self._reading)
         scope.setdefault("state", {}).update(request_id=id, held=held)
+        if self._log_content:
+            scope["state"][CONTENT] = {}
 
         async def sent(message: Message) -> None:
             nonlocal status
@@ -104,7 +110,8 @@ class Outside:
 
 
 def _line(scope: Scope, id: str, status: int, elapsed_s: float) -> dict[str, Any]:
-    """What the log says of a request: never what it asks for, nor the query of its address."""
+    """What the log says of a request: what it asks for only where that is noted, and never the query of its
+    address."""
     state = scope["state"]
     facts = {name: state[name] for name in ("token", "model", "images", "cost_usd", "code") if name in state}
     path = without_keys(scope["path"])  # a client may have put one there, in place of a model or flow
@@ -118,6 +125,7 @@ def _line(scope: Scope, id: str, status: int, elapsed_s: float) -> dict[str, Any
         "status": status,
         "elapsed_ms": round(elapsed_s * 1000, 1),
         **facts,
+        **state.get(CONTENT, {}),
     }
 
 

@@ -81,6 +81,7 @@ def running_gateway(
     services: Mapping[str, Any] | None = None,
     question: str | None = None,
     proxy_headers: bool = False,
+    log_content: bool = False,
     **options: Any,
 ) -> Iterator[Running]:
     """A gateway with the settings of a text, and a simulator in the place of its services; `options` are those of the
@@ -105,7 +106,7 @@ def running_gateway(
         flows = served(environment, said)
         told: list[str] = []
         own: dict[str, Any] = {"log": log.append, "tell": told.append, "question": lambda *run: question}
-        own |= {"public_url": said.public_url, "proxy_headers": proxy_headers}
+        own |= {"public_url": said.public_url, "proxy_headers": proxy_headers, "log_content": log_content}
         parts = Parts(environment, found, journal, folder / "state", PATHS, flows, tokens=said.tokens, **own)
         ready, servers = threading.Event(), list[Server]()
 
