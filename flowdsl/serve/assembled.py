@@ -111,7 +111,8 @@ async def serve(parts: Parts, sock: socket.socket, on_ready: Callable[[Server], 
         if mcp is not None:
             await stack.enter_async_context(mcp.running())
             server.on_stop = partial(asyncio.get_running_loop().call_soon_threadsafe, mcp.stop)
-        return await server.run_here()
+        left = await server.run_here()
+        return left + mcp.cut_off() if mcp is not None and server.force_exit else left
 
 
 class NoAgents:
@@ -132,16 +133,16 @@ class NoAgents:
 def _why_no_agents(parts: Parts) -> str:
     if not parts.flows:
         return "the gateway serves no flows, which `flows` below `[serve]` names"
-    if parts.is_worker:
-        return "their sessions are of one process, and the gateway has several: one without workers serves them"
     return "the gateway needs the package mcp: pip install 'flowdsl[mcp]'"
 
 
 def _agents(parts: Parts, access: Access, pictures: Pictures, metrics: Metrics) -> McpAddress | None:
-    """What responds to agents, where flows are served and the extra is there. Its sessions are of one process."""
-    if not parts.flows or parts.is_worker or find_spec("mcp") is None:
+    """What responds to agents, where flows are served and the extra is there. Only a process that is alone has
+    sessions."""
+    if not parts.flows or find_spec("mcp") is None:
         return None
     from flowdsl.serve.mcp_address import McpAddress
 
     tell = in_both(parts.tell, parts.log)
-    return McpAddress(parts.flows, access, pictures, parts.question, parts.given, tell, metrics)
+    share = parts.state if parts.is_worker else None
+    return McpAddress(parts.flows, access, pictures, parts.question, parts.given, tell, metrics, share)

@@ -10,15 +10,13 @@ import asyncio
 import base64
 import hashlib
 import json
-import secrets
-from collections import OrderedDict
 from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import mcp_types as types
 from mcp.server.lowlevel import Server
-from mcp.shared.exceptions import MCPError
+from mcp.shared.exceptions import MCPError, NoBackChannelError
 
 from flowdsl import __version__
 from flowdsl.checker.inputs import input_values
@@ -28,6 +26,7 @@ from flowdsl.events import Event, FlowFinished, Progress, StepStarted
 from flowdsl.image.image import Image
 from flowdsl.image.own_addresses import OwnAddresses, knowing
 from flowdsl.nearest import nearest
+from flowdsl.serve.asked import Asked, AskedHere
 from flowdsl.serve.json_hints import in_arguments
 from flowdsl.serve.metrics import Bought, purchases
 from flowdsl.serve.warned import warn
@@ -43,7 +42,6 @@ ASKS_BY_RESULT = "2026-07-28"
 MOST_SHOWN = 8
 MOST_BYTES = 6 * 1024 * 1024
 """So much of pictures is handed over at once; of what is more, the address is said."""
-_MOST_QUESTIONS = 1000
 _ASKED = "spend"
 _ANSWER: dict[str, Any] = {
     "type": "object",
@@ -71,8 +69,8 @@ class Purse(NamedTuple):
 class Shared(NamedTuple):
     """What the tools of one server share: what pays for a call by its HTTP request (None: there is none), what is asked
     before, how JSON values are said to whoever called, with the pictures of these SHA-256, what the journal keeps of a
-    run of a flow, so that it can be resumed, what tells whoever runs the server of calls that were given up, and the
-    addresses of pictures that the server gives out."""
+    run of a flow, so that it can be resumed, what tells whoever runs the server of calls that were given up, the
+    addresses of pictures that the server gives out, and the questions that wait (None: in this process)."""
 
     purse: Callable[[Any], Purse]
     question: Question
@@ -80,6 +78,7 @@ class Shared(NamedTuple):
     given: Callable[[Flow], Mapping[str, Any]] = lambda flow: {}
     tell: Callable[[str], None] = lambda text: None
     own: OwnAddresses | None = None
+    asked: Asked | None = None
 
 
 class Tools:
@@ -88,8 +87,7 @@ class Tools:
     def __init__(self, flows: Mapping[str, Flow], shared: Shared) -> None:
         self._flows = flows
         self._shared = shared
-        self._asked: OrderedDict[str, str] = OrderedDict()
-        """Questions that wait for their answer: each is answered once, by the call that it was asked of."""
+        self._asked: Asked = AskedHere() if shared.asked is None else shared.asked
         self._running = 0
         self._is_idle = asyncio.Event()
         self._is_idle.set()
@@ -155,16 +153,23 @@ class Tools:
         if ctx.protocol_version < ASKS_BY_RESULT:
             try:
                 return _agrees(await ctx.session.elicit_form(message, _ANSWER))
+            except NoBackChannelError as error:
+                raise UsageError(
+                    f"nothing was run: {question}, and this server, of several processes, can ask only clients of "
+                    f"version {ASKS_BY_RESULT} of the protocol"
+                ) from error
             except MCPError as error:
                 raise UsageError(f"nothing was run: {question}, and this client cannot ask: {error}") from error
         call = hashlib.sha256(json.dumps([params.name, params.arguments], sort_keys=True).encode()).hexdigest()
-        asked = self._asked.pop(params.request_state or "", None)
-        if asked == call:
+        if params.request_state and self._asked.take(params.request_state) == call:
             return _agrees((params.input_responses or {}).get(_ASKED))
-        id = secrets.token_urlsafe(24)
-        self._asked[id] = call
-        if len(self._asked) > _MOST_QUESTIONS:
-            self._asked.popitem(last=False)
+        try:
+            id = self._asked.put(call)
+        except OSError as error:
+            why = error.strerror or str(error)
+            raise UsageError(
+                f"nothing was run: {question}, and this server cannot keep that question: {why}"
+            ) from error
         form = types.ElicitRequestFormParams(message=message, requested_schema=_ANSWER)
         return types.InputRequiredResult(input_requests={_ASKED: types.ElicitRequest(params=form)}, request_state=id)
 

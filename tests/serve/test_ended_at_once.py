@@ -25,6 +25,16 @@ flow:
 """
 
 
+AGENT = {
+    "Accept": "application/json, text/event-stream",
+    "MCP-Protocol-Version": "2026-07-28",
+    "Mcp-Method": "tools/call",
+    "Mcp-Name": "kite",
+}
+KEPT = {"protocolVersion": "2026-07-28", "clientCapabilities": {}}
+CALL = {"name": "kite", "_meta": {f"io.modelcontextprotocol/{key}": value for key, value in KEPT.items()}}
+
+
 def listens(pid: int, port: str) -> bool:
     """Whether a process still has the socket that listens at a port."""
     rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
@@ -43,7 +53,7 @@ def listens(pid: int, port: str) -> bool:
 def test_who_waits_is_told_and_is_not_to_send_it_again(tmp_path: Path, workers: int) -> None:
     (tmp_path / "kite.flow.yaml").write_text(FLOW, encoding="utf-8")
     (tmp_path / "flowdsl.toml").write_text('[serve]\nflows = ["kite.flow.yaml"]\n')
-    with Simulator(plain=True, as_of=DAY, faults=["hang:*"]) as service, ThreadPoolExecutor(2) as pool:
+    with Simulator(plain=True, as_of=DAY, faults=["hang:*"]) as service, ThreadPoolExecutor(3) as pool:
         own = {"OPENAI_BASE_URL": service.openai_base_url, "OPENAI_API_KEY": service.key}
         command = [sys.executable, "-m", "flowdsl.cli", "serve", "--port", "0", "--workers", str(workers)]
         command += ["--as-of", DAY.isoformat(), "--allow-endpoint", service.openai_base_url]
@@ -55,9 +65,16 @@ def test_who_waits_is_told_and_is_not_to_send_it_again(tmp_path: Path, workers: 
             found = re.search(r"http://[\d.]+:(\d+)", gateway.stdout.readline())
             assert found is not None
             httpx.get(f"{found[0]}/healthz", timeout=60)
-            asked = (("/v1/images/generations", {**SMALL, "prompt": "A kite"}), ("/flows/kite/runs", {}))
-            waiting = [pool.submit(httpx.post, f"{found[0]}{path}", json=body, timeout=60) for path, body in asked]
-            while service.request_count < 2:
+            asked = (
+                ("/v1/images/generations", {**SMALL, "prompt": "A kite"}, None),
+                ("/flows/kite/runs", {}, None),
+                ("/mcp", {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": CALL}, AGENT),
+            )
+            waiting = [
+                pool.submit(httpx.post, f"{found[0]}{path}", json=body, headers=headers, timeout=60)
+                for path, body, headers in asked
+            ]
+            while service.request_count < 3:
                 time.sleep(0.01)
             processes = [gateway.pid] if workers == 1 else children(gateway)
             assert all(listens(each, found[1]) for each in processes)
@@ -72,4 +89,8 @@ def test_who_waits_is_told_and_is_not_to_send_it_again(tmp_path: Path, workers: 
                 assert response.headers["x-should-retry"] == "false"
             _, said = gateway.communicate(timeout=60)
     assert gateway.returncode == 4 and "Traceback" not in said
-    assert re.fullmatch(r"(flowdsl: [12] requests? w(as|ere) still going on: .*\n)+", said), said
+    lines = said.splitlines()
+    (given_up,) = (line for line in lines if "was given up" in line)  # the call of an agent
+    assert re.fullmatch(r"flowdsl: a call of \S+ was given up: 0 pictures .*; 1 in doubt; .* says more", given_up)
+    lines.remove(given_up)
+    assert lines and all(re.match(r"flowdsl: [123] requests? w(as|ere) still going on: ", line) for line in lines), said
