@@ -23,8 +23,6 @@ from flowdsl.step.spec import Key, StepSpec, is_templated
 if TYPE_CHECKING:
     from flowdsl.syntax.node import Node
 
-MOST_AT_ONCE = 1024
-"""No limit of requests at the same time is above this one."""
 SETTINGS: dict[str, Key] = {
     key.name: key
     for key in (
@@ -40,7 +38,7 @@ SETTINGS: dict[str, Key] = {
         Key("maxRetries", "integer", "How often a refused request is sent again.", maximum=20),
         Key("rateLimit", "number", "Requests a minute at most.", minimum=0.001),
         Key("imageRateLimit", "number", "Pictures a minute at most.", minimum=0.001),
-        Key("concurrency", "integer", "Requests at the same time at most.", minimum=1, maximum=MOST_AT_ONCE),
+        Key("concurrency", "integer", "Requests at the same time at most.", minimum=1, maximum=1024),
         Key("caPem", "text", "Path or text of the certificates to trust, PEM."),
         Key("clientPem", "text", "Path or text of the client certificate and key, PEM."),
         Key("headers", "map", "Headers added to each request."),

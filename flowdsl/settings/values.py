@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from flowdsl.services import MOST_AT_ONCE
+from flowdsl.services import SETTINGS as OF_SERVICES
 from flowdsl.settings.mistakes import Mistakes, mistake
 
 if TYPE_CHECKING:
     from flowdsl.settings.files import Settings
 
+_MOST_AT_ONCE = int(OF_SERVICES["concurrency"].maximum or 0)
 _YES = frozenset(("true", "yes", "y", "on", "1"))
 
 
@@ -50,7 +51,7 @@ def concurrency(settings: Settings | None) -> int | None:
     Raises:
         UsageError: it is no such number.
     """
-    return count(settings, "concurrency", least=1, most=MOST_AT_ONCE, such_as=8)
+    return count(settings, "concurrency", least=1, most=_MOST_AT_ONCE, such_as=8)
 
 
 def usd(settings: Settings | None, name: str) -> float | None:
