@@ -130,7 +130,9 @@ def _require_extra() -> None:
 def _settings(config: str | None) -> Settings | None:
     from flowdsl.settings.files import named_file, project_file
 
-    return project_file(_NAME) if config is None else named_file(config)
+    if config is not None:
+        return named_file(config, keys_are_checked=False)
+    return project_file(_NAME, keys_are_checked=False)  # the environment checks them, with all else in it
 
 
 def _environment(options: Namespace, simulated: bool, settings: Settings | None, stack: ExitStack) -> Environment:
