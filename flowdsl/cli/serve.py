@@ -93,6 +93,7 @@ def parser() -> Parser:
     parser.of_a_further_word = f"; {_FLOWS}"
     parser.instead = {
         **dict.fromkeys(("--flows", "--flow"), _FLOWS),
+        "-p": "`--port P` is the port to listen on",
         **dict.fromkeys(("--token", "--tokens", "--api-key"), "`flowdsl tokens create NAME` makes a token"),
     }
     parser.add_argument("--out", type=file_name, metavar="DIR", help=f"where pictures are stored (default: {IMAGES})")
