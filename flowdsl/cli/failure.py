@@ -30,7 +30,7 @@ def report_error(error: Exception) -> int:
         return 1
     if isinstance(error, RunError):
         sys.stderr.write(failed_run(error, color=colors(sys.stderr)) + "\n")
-        return FAILED
+        return 1 if is_of_inputs(error) else FAILED
     if isinstance(error, FlowError):
         from flowdsl.cli.arguments import cut
 

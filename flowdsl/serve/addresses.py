@@ -66,11 +66,16 @@ class Addresses:
         path = path.rstrip("/")
         if path in self._named:
             return path
-        parts = path.split("/")
+        parts, alike = path.split("/"), list(self._named)
         for route in self._routes:
-            *begin, _ = route.path.split("/")
-            if len(begin) == len(parts) and all(
-                own[:1] == "{" or own == said for own, said in zip(begin, parts, strict=True)
-            ):
-                return route.path
-        return nearest(path, self._named)
+            *begin, last = route.path.split("/")
+            if len(begin) == len(parts) and _filled(begin, parts) == parts:
+                return "/".join([*parts, last])
+            if len(begin) + 1 == len(parts) and last[:1] != "{":
+                alike.append("/".join(_filled([*begin, last], parts)))
+        return nearest(path, alike)
+
+
+def _filled(address: list[str], parts: list[str]) -> list[str]:
+    """The parts of an address with parameters, which have what is said at their place."""
+    return [said if own[:1] == "{" else own for own, said in zip(address, parts, strict=True)]

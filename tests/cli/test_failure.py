@@ -130,3 +130,13 @@ def test_a_run_that_failed_ends_otherwise_than_one_that_never_began(
         assert main(["run", "b.flow.yaml", "--quiet", "-i", "n=many"]) == 1
         Path("b.flow.yaml").write_text("- step: SOT\n", encoding="utf-8")
         assert main(["run", "b.flow.yaml", "--quiet"]) == 1
+
+
+@pytest.mark.parametrize("command", [["run"], ["run", "--dry-run"], ["plan"]], ids=" ".join)
+def test_inputs_with_a_mistake_end_each_command_with_the_code_of_a_mistake(
+    command: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    flow = tmp_path / "a.flow.yaml"
+    flow.write_text("inputs: {city: {type: string}}\nflow:\n- step: SET\n  text: a\n")
+    assert main([command[0], str(flow), *command[1:], "-i", "citty=Rome"]) == 1
+    assert "did you mean `city`?" in capsys.readouterr().err

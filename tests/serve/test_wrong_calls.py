@@ -83,7 +83,7 @@ def test_a_value_that_means_nothing_is_given_no_other(gateway: Running, field: s
         ("/v1/images", GENERATIONS),
         ("/v1/images/edit", EDITS),
         ("/v1/model", "/v1/models"),
-        ("/flows/a", "/flows/{id}/runs"),
+        ("/flows/a", "/flows/a/runs"),
         ("/runs", "/runs/{id}"),
     ],
 )
@@ -124,6 +124,17 @@ def test_a_file_by_another_name_is_told_which_is_taken(gateway: Running, name: s
     assert said(found).endswith(near) and "You must provide" not in said(found)
     right = httpx.post(gateway.url + EDITS, data=FORM, files={"image": files[name]}, timeout=30)
     assert right.status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("path", "near"),
+    [
+        ("/flows/skyline/run", "/flows/skyline/runs"),
+        ("/openai/deployments/a/images/generation", "/openai/deployments/a/images/generations"),
+    ],
+)
+def test_an_address_that_is_meant_is_told_with_what_stands_in_it(gateway: Running, path: str, near: str) -> None:
+    assert said(gateway.post({}, path), 404) == f"Invalid URL (POST {path}); did you mean {near}?"
 
 
 SUCCESSOR = ": set `model: gpt-image-2.5-sunburst`"
