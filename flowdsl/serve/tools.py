@@ -61,6 +61,11 @@ class Purse(NamedTuple):
     flows: tuple[str, ...] | None = None
     bought: Bought = lambda model, images, usd: None
 
+    @property
+    def is_simulated(self) -> bool:
+        """Whether nothing is paid for really."""
+        return self.journal is not None and self.journal.simulated
+
     def may_run(self, id: str) -> bool:
         """Whether it may run a flow."""
         return self.flows is None or id in self.flows
@@ -107,7 +112,7 @@ class Tools:
     async def _list(self, ctx: ServerRequestContext[Any], params: Any) -> types.ListToolsResult:
         purse = self._shared.purse(ctx.request)
         tools = [
-            types.Tool(name=id, title=flow.title, description=_description(id, flow), input_schema=_schema(flow))
+            types.Tool(name=id, title=flow.title, description=_description(id, flow, purse), input_schema=_schema(flow))
             for id, flow in self._flows.items()
             if purse.may_run(id)
         ]
@@ -137,10 +142,10 @@ class Tools:
         except RunError as error:
             charge = "; the service may have done, and billed, the work" if error.charge_possible else ""
             hint = f": {error.hint}" if error.hint else ""
-            return self._failed(ctx, f"{error.message}{hint}{charge} [{error.code}]", error.result)
+            return self._failed(ctx, f"{error.message}{hint}{charge} [{error.code}]", error.result, purse)
         except UsageError as error:
             return _failed(str(error))
-        return self._result(ctx, result)
+        return self._result(ctx, result, purse)
 
     async def _answered(
         self, ctx: ServerRequestContext[Any], params: types.CallToolRequestParams, question: str
@@ -186,7 +191,7 @@ class Tools:
             elif isinstance(event, Progress):
                 told.put_nowait(f"{event.step}: {event.text}")
             elif isinstance(event, FlowFinished) and event.status == "cancelled":
-                self._shared.tell(_given_up(flow, event))
+                self._shared.tell(_given_up(flow, event, purse))
 
         async def tell() -> None:
             number = 0
@@ -215,25 +220,28 @@ class Tools:
             await asyncio.wait({telling}, timeout=5)
             telling.cancel()
 
-    def _result(self, ctx: ServerRequestContext[Any], result: Result) -> types.CallToolResult:
+    def _result(self, ctx: ServerRequestContext[Any], result: Result, purse: Purse) -> types.CallToolResult:
         """What a call brings: the pictures of the outputs, or all that were made where no output holds one."""
         known = {image.sha256 for image in (*result.images, *result.made)}
         outputs = self._shared.said(ctx.request, result.to_json(), known)
-        text = f"{json.dumps(outputs, ensure_ascii=False)}\n{_bought(result.made, result.cost_usd)}; run {result.run}"
+        bought = _bought(result.made, result.cost_usd, purse)
+        text = f"{json.dumps(outputs, ensure_ascii=False)}\n{bought}; run {result.run}"
         if result.made and not result.images:
             made = self._shared.said(ctx.request, [image.to_json() for image in result.made], known)
             text = f"{text}\n{json.dumps(made, ensure_ascii=False)}"
         content = [types.TextContent(type="text", text=text), *_shown(result.images or result.made)]
         return types.CallToolResult(content=content, structured_content=outputs)
 
-    def _failed(self, ctx: ServerRequestContext[Any], text: str, result: Result | None) -> types.CallToolResult:
+    def _failed(
+        self, ctx: ServerRequestContext[Any], text: str, result: Result | None, purse: Purse
+    ) -> types.CallToolResult:
         """What a call brings that failed, with what its run had bought by then."""
         text = self._shared.said(ctx.request, text, ())
         if result is None or not result.made:
             return _failed(text)
         known = {image.sha256 for image in result.made}
         images = self._shared.said(ctx.request, [image.to_json() for image in result.made], known)
-        bought = f"what had come before that is kept: {_bought(result.made, result.cost_usd)}; run {result.run}"
+        bought = f"what had come before that is kept: {_bought(result.made, result.cost_usd, purse)}; run {result.run}"
         said = types.TextContent(type="text", text=f"{text}\n{bought}\n{json.dumps(images, ensure_ascii=False)}")
         return types.CallToolResult(content=[said, *_shown(result.made)], is_error=True)
 
@@ -249,22 +257,25 @@ def _shown(images: Sequence[Image]) -> Iterator[types.ImageContent]:
         yield types.ImageContent(type="image", data=data, mime_type=image.mime)
 
 
-def _bought(images: Sequence[Any], usd: float | None) -> str:
+def _bought(images: Sequence[Any], usd: float | None, purse: Purse) -> str:
     number = "1 picture" if len(images) == 1 else f"{len(images)} pictures"
+    if purse.is_simulated:
+        return f"{number}, simulated, would cost {'what nobody knows' if usd is None else f'about ${usd:.4f}'}"
     return f"{number} at a cost that nobody knows" if usd is None else f"{number} for ${usd:.4f}"
 
 
-def _given_up(flow: Flow, event: FlowFinished) -> str:
+def _given_up(flow: Flow, event: FlowFinished, purse: Purse) -> str:
     """What a call has bought that was given up: nobody waits for its response."""
     name = flow.title or flow.document.source.path
     doubt = f"; {event.in_doubt} in doubt" if event.in_doubt else ""
-    bought = _bought(event.images, event.cost_usd)
+    bought = _bought(event.images, event.cost_usd, purse)
     return f"a call of {name} was given up: {bought}{doubt}; `flowdsl runs show {event.run}` says more"
 
 
-def _description(id: str, flow: Flow) -> str:
+def _description(id: str, flow: Flow, purse: Purse) -> str:
     named = flow.title or f"The flow {id}"
-    return f"{named}. Runs a flow that makes pictures and gives its outputs; it may cost money."
+    cost = "it is simulated, and costs nothing" if purse.is_simulated else "it may cost money"
+    return f"{named}. Runs a flow that makes pictures and gives its outputs; {cost}."
 
 
 def _schema(flow: Flow) -> dict[str, Any]:

@@ -306,11 +306,12 @@ def test_the_command_speaks_over_standard_input_and_output(tmp_path: Path) -> No
         arguments += ["--out", str(tmp_path / "out")]
         server = StdioServerParameters(command=sys.executable, args=arguments, env=dict(os.environ), cwd=str(tmp_path))
         async with Client(stdio_client(server)) as agent:
-            assert [tool.name for tool in (await agent.list_tools()).tools] == ["skyline"]
+            (tool,) = (await agent.list_tools()).tools
+            assert tool.name == "skyline" and str(tool.description).endswith("; it is simulated, and costs nothing.")
             return await agent.call_tool("skyline", {"city": "Lisbon"})
 
     result = asyncio.run(used())
-    assert not result.is_error and "1 picture for $" in text_of(result)
+    assert not result.is_error and "1 picture, simulated, would cost about $0.0059; run " in text_of(result)
     path = json.loads(text_of(result).partition("\n")[0])["pictures"][0]["path"]
     assert Path(path).parent == tmp_path / "out"
 
