@@ -258,7 +258,9 @@ def _run(work: _Batch, types: Mapping[str, str], folder: Path) -> int:
     progress = work.progress = BatchProgress(stream, wanted, len(work.known), work.failed.count, before_usd)
     if not options.quiet:
         before = f", {len(work.known):,} of them ended before" if work.known else ""
-        sys.stderr.write(f"batch {work.id}: {wanted:,} records{before}, results in {near(folder)}\n")
+        sys.stderr.write(
+            f"batch {work.id}: {wanted:,} record{'' if wanted == 1 else 's'}{before}, results in {near(folder)}\n"
+        )
     from flowdsl.batches.running import CONCURRENCY, Stop, batch
 
     stop, signals, spent_out, unwritten = Stop(), list[int](), list[str](), list[str]()

@@ -104,7 +104,11 @@ def _list(runs: Runs, options: Namespace) -> int:
         print(json.dumps(both[: options.limit], indent=2, ensure_ascii=False))
         return 0
     if not found:
-        print("no single run has paid for anything here yet" if options.limit else "none are shown, as --limit is 0")
+        print(
+            "no run outside of a batch has paid for anything here yet"
+            if options.limit
+            else "none are shown, as --limit is 0"
+        )
         return 0
     rows = [(run.id[:13], run.status, str(run.paid), _cost(run), named(run)) for run in found]
     head = ("run", "status", "paid", "cost", "flow")

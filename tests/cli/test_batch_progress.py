@@ -102,3 +102,13 @@ def progress_lines(text: str) -> list[str]:
 
 def sums(text: str) -> list[float]:
     return [float(found) for found in re.findall(r"\$([0-9.]+)", text)]
+
+
+def test_one_record_is_no_records(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("a.flow.yaml").write_text("inputs: {name: {type: string}}\nflow:\n- step: SET\n  text: a\n")
+    Path("who.csv").write_text("name\nAda\n")
+    assert main(["batch", "a.flow.yaml", "--over", "who.csv", "--out", "o"]) == 0
+    assert ": 1 record, results in o\n" in capsys.readouterr().err
