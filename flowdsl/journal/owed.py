@@ -3,6 +3,7 @@ handed in again with what is written next, and when the journal is closed. Until
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from functools import partial
@@ -23,6 +24,7 @@ class Owed:
         self._submit = submit
         """What hands an operation to the file."""
         self._left: dict[bytes, tuple[Operation, Sequence[str]]] = {}
+        self._lock = threading.Lock()  # the thread that writes says what failed, while another hands it in again
 
     def __len__(self) -> int:
         """Of how many requests the file did not take how they ended."""
@@ -43,14 +45,20 @@ class Owed:
 
     def again(self) -> None:
         """Hands in again what is left, with what is handed in next."""
-        if self._left:
+        if not self._left:
+            return
+        with self._lock:
             left, self._left = self._left, {}
-            for request, (operation, files) in left.items():
-                try:
-                    self.submit(request, operation, files, at_once=False)
-                except JournalError:
-                    self._left[request] = operation, files
+        for request, (operation, files) in left.items():
+            try:
+                self.submit(request, operation, files, at_once=False)
+            except JournalError:
+                self._keep(request, operation, files)
 
     def _done(self, request: bytes, operation: Operation, files: Sequence[str], written: Future[Any]) -> None:
         if written.exception() is not None:
+            self._keep(request, operation, files)
+
+    def _keep(self, request: bytes, operation: Operation, files: Sequence[str]) -> None:
+        with self._lock:
             self._left[request] = operation, files
