@@ -37,10 +37,10 @@ def kept_states(drawing: Drawing, runs: Runs, chosen: Sequence[KeptRun]) -> dict
                 state = states.setdefault(box.path, StepState())
                 state.failed = max(state.failed, 1)
                 state.times = max(state.times, 1)
-    flow, *others = drawing.sections
+    flow, *called = drawing.sections
     # of a step that shares a purchase of another run (`--cache`) the journal has nothing: that it ran is known so
     _infer(flow.boxes, states, to_end=any(run.status == "done" for run in chosen) and _has_one_end(drawing))
-    for section in others:
+    for section in called:
         _infer(section.boxes, states)
     return states
 
