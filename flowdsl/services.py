@@ -339,27 +339,6 @@ def _known(key: str, value: Any) -> Any:
     return UNKNOWN if isinstance(value, str) and is_templated(value) else value
 
 
-def checked_entries(path: str, content: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
-    """The `services` table of a settings file or of a host.
-
-    Raises:
-        UsageError: an entry or a setting that cannot be.
-    """
-    entries = content.get("services", {})
-    _check_settings(f"{path}: services", entries, templated=True)
-    return dict(entries)
-
-
-def checked_overrides(overrides: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
-    """The overrides of a host: provider → settings.
-
-    Raises:
-        UsageError: a setting that cannot be.
-    """
-    _check_settings("Environment: overrides", overrides, templated=False)
-    return dict(overrides)
-
-
 OTHER_NAMES = {
     **dict.fromkeys(("base_url", "baseUrl", "url", "host"), "endpoint"),
     **dict.fromkeys(("key", "secret"), "apiKey"),
@@ -369,9 +348,22 @@ OTHER_NAMES = {
 """Names that others have for the common settings."""
 
 
-def _check_settings(where: str, entries: Any, *, templated: bool) -> None:
+def checked_settings(where: str, entries: Any, *, templated: bool = True) -> dict[str, Mapping[str, Any]]:
+    """The service entries of a host, or its overrides: provider → settings.
+
+    Raises:
+        UsageError: entries and settings that cannot be; it says all.
+    """
+    if wrong := list(wrong_settings(where, entries, templated=templated)):
+        raise UsageError("\n".join(wrong))
+    return dict(entries)
+
+
+def wrong_settings(where: str, entries: Any, *, templated: bool = True) -> Iterator[str]:
+    """Everything that is wrong with the service entries of a settings file or of a host."""
     if not isinstance(entries, Mapping):
-        raise UsageError(f"{where} must be a table of names and settings, not {type(entries).__name__}")
+        yield f"{where} must be a table of names and settings, not {type(entries).__name__}"
+        return
     if not entries:
         return
     from flowdsl.nearest import nearest
@@ -379,22 +371,18 @@ def _check_settings(where: str, entries: Any, *, templated: bool) -> None:
     from flowdsl.walks import unwalkable
 
     for name, entry in entries.items():
-        if not isinstance(entry, Mapping):
-            raise UsageError(f"{where}.{name} must be a table of settings")
-        odd = unwalkable(entry)
+        odd = unwalkable(entry) if isinstance(entry, Mapping) else "must be a table of settings"
         if odd is not None:
-            raise UsageError(f"{where}.{name} {odd}")
-        of = entry.get("provider")
+            yield f"{where}.{name} {odd}"
+            continue
         for key, value in entry.items():
             if setting(key) is None:
                 near = other_names().get(key) or nearest(str(key), all_settings())
-                hint = f", did you mean `{near}`?" if near else ""
-                raise UsageError(f"{where}.{name}: unknown setting `{key}`{hint}")
-            problem = (
-                None if templated and isinstance(value, str) and is_templated(value) else problem_of(key, value, of)
-            )
-            if problem is not None:
-                if names_secret(key):
-                    raise UsageError(f"{where}.{name}: {problem.message.replace(f' {show(value)}', '')}")
-                hint = f"; {problem.hint}" if problem.hint else ""
-                raise UsageError(f"{where}.{name}: {problem.message}{hint}")
+                yield f"{where}.{name}: unknown setting `{key}`{f', did you mean `{near}`?' if near else ''}"
+                continue
+            is_open = templated and isinstance(value, str) and is_templated(value)
+            problem = None if is_open else problem_of(key, value, entry.get("provider"))
+            if problem is not None and names_secret(key):
+                yield f"{where}.{name}: {problem.message.replace(f' {show(value)}', '')}"
+            elif problem is not None:
+                yield f"{where}.{name}: {problem.message}{f'; {problem.hint}' if problem.hint else ''}"

@@ -57,13 +57,13 @@ class Parser(argparse.ArgumentParser):
         instead = (self.instead or {}).get(word.partition("=")[0])
         if instead is not None:
             return f"; {instead}"
-        from flowdsl.cli.meant_options import meant_option, meant_word
+        from flowdsl.cli.meant_options import means_one_input, meant_option, meant_word
 
         command, file = self.prog.rpartition(" ")[2], getattr(options, "file", None)
         if not word.startswith("-"):
             return meant_word(command, word, file) or self.of_a_further_word
         near = nearest(word.partition("=")[0], known)
-        if near is not None:
+        if near is not None and not ("-i" in known and means_one_input(word, arguments)):
             return f"; did you mean `{near}`?"
         said = meant_option(command, word, arguments, known, file)
         return f"; {said}" if said else ""

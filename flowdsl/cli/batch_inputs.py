@@ -81,8 +81,8 @@ class RecordInputs:
         for name, field in self._mapped.items():
             if self._declared is not None and name not in self._declared:
                 near = nearest(name, self._declared)
-                meant = f"; did you mean `{near}`?" if near else ""
-                raise UsageError(f"--map {name}={field}: the flow has no input `{name}`{meant}")
+                has = f"did you mean `{near}`?" if near else f"it has {', '.join(self._declared) or 'none'}"
+                raise UsageError(f"--map {name}={field}: the flow has no input `{name}`; {has}")
             if field not in fields:
                 near = nearest(field, fields)
                 has = f"did you mean `{near}`?" if near else f"it has {', '.join(map(visible_line, fields)) or 'none'}"

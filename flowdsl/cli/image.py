@@ -106,8 +106,9 @@ def _with_living_model(source: Source, environment: Environment, *, quiet: bool)
     for finding in environment.check(source):
         if finding.code in ("retired-model", "retiring-model") and finding.fixes:
             fix = finding.fixes[0]
-            if not quiet:
-                sys.stderr.write(f"flowdsl: no --model is given; the run has {fix.title.removeprefix('write ')}\n")
+            if not quiet or len(fix.edits) > 1:  # what was asked for is another picture then
+                has = (finding.hint or fix.title).rpartition("set ")[2].removeprefix("write ")
+                sys.stderr.write(f"flowdsl: no --model is given; the run has {has}\n")
             return Source(_fixed(source.text, fix), _NAME)
     return source
 

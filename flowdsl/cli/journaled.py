@@ -32,7 +32,7 @@ def state_of(path: str) -> Path:
     """The folder of the journal of the project of a file, or of the working folder for a text that has none."""
     from flowdsl.journal.place import state_folder
 
-    settings = project_file(path)
+    settings = project_file(path, keys_are_checked=False)  # only where it stands counts
     return state_folder(os.environ, None if settings is None else settings[0])
 
 

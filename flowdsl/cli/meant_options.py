@@ -12,6 +12,7 @@ from flowdsl.nearest import nearest
 
 _INPUT, _OUT, _VALUE = "-i", "--out", "…"
 _INPUT_NAMES = ("--input", "--inputs", "--param", "--set", "--var", "--arg")
+_INPUT_FILES = (".json", ".yaml", ".yml")
 _OTHERS = {"run": ("batch",), "batch": ("run",), "resume": ("run", "batch")}
 """The commands whose options may be tried at another."""
 _MAKE_PICTURES = ("run", "image", "batch", "serve", "mcp")
@@ -47,8 +48,18 @@ def meant_option(
     return _input(name[2:], value, declared) if file is not None or value else None
 
 
+def means_one_input(word: str, arguments: Sequence[str]) -> bool:
+    """Whether an argument that looks like `--inputs` gives an input, and not a file with inputs."""
+    name, equals, value = word.partition("=")
+    at = arguments.index(word) + 1 if word in arguments else len(arguments)
+    value = value if equals else "".join(arguments[at : at + 1])
+    return name in _INPUT_NAMES and not value.lower().endswith(_INPUT_FILES)
+
+
 def meant_word(command: str, word: str, file: str | None) -> str | None:
-    """The same of a word that is none: records are of a batch."""
+    """The same of a word that is none: records are of a batch, and a number is the port of a gateway."""
+    if command == "serve" and word.isascii() and word.isdigit():
+        return f"; did you mean `--port {word}`?"
     if command not in ("run", "plan") or file is None or not word.lower().endswith((*LINES, *TABLES)):
         return None
     if command == "plan":

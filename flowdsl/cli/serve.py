@@ -93,6 +93,7 @@ def parser() -> Parser:
     parser.of_a_further_word = f"; {_FLOWS}"
     parser.instead = {
         **dict.fromkeys(("--flows", "--flow"), _FLOWS),
+        "-p": "`--port P` is the port to listen on",
         **dict.fromkeys(("--token", "--tokens", "--api-key"), "`flowdsl tokens create NAME` makes a token"),
     }
     parser.add_argument("--out", type=file_name, metavar="DIR", help=f"where pictures are stored (default: {IMAGES})")
@@ -130,7 +131,9 @@ def _require_extra() -> None:
 def _settings(config: str | None) -> Settings | None:
     from flowdsl.settings.files import named_file, project_file
 
-    return project_file(_NAME) if config is None else named_file(config)
+    if config is not None:
+        return named_file(config, keys_are_checked=False)
+    return project_file(_NAME, keys_are_checked=False)  # the environment checks them, with all else in it
 
 
 def _environment(options: Namespace, simulated: bool, settings: Settings | None, stack: ExitStack) -> Environment:

@@ -34,7 +34,7 @@ def variables(source: Source, named: Iterable[str] = (), project: Settings | Non
     found = list(named)
     for name in found:
         _check("--env", name)
-    settings = project or project_file(source.path)
+    settings = project or project_file(source.path, keys_are_checked=False)  # the environment checks them
     if settings is not None and "env" in settings[1]:
         where, content = settings
         if not isinstance(content["env"], list):
@@ -54,7 +54,7 @@ def stored_values(
     Raises:
         UsageError: `kv` is no table.
     """
-    settings = project or project_file(source.path)
+    settings = project or project_file(source.path, keys_are_checked=False)  # the environment checks them
     found: Any = {} if settings is None else settings[1].get("kv", {})
     if not isinstance(found, dict):
         raise UsageError(f"{settings[0] if settings else ''}: kv must be a table of names and values: `[kv]`")

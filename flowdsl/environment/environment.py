@@ -18,7 +18,7 @@ from flowdsl.host import Host, OpenTransport, Storage, expect, frozen, refuse_as
 from flowdsl.image.own_models import counting
 from flowdsl.limits import Limits
 from flowdsl.record import Record, Unchanging
-from flowdsl.services import checked_entries, checked_overrides
+from flowdsl.services import checked_settings
 from flowdsl.settings.layers import InForce, in_force
 from flowdsl.settings.places import PROJECT_FILE
 from flowdsl.source import Source
@@ -144,8 +144,8 @@ class Environment(Unchanging):
         if isinstance(as_of, str):
             raise UsageError("as_of takes a datetime.date, not str")
         self._set(steps=tuple(steps), host=host or Host(), storage=storage or Storage(), limits=limits or Limits())
-        self._set(services=_settings(checked_entries("Environment", {"services": services or {}})))
-        self._set(overrides=_settings(checked_overrides(overrides or {})))
+        self._set(services=_settings(checked_settings("Environment: services", services or {})))
+        self._set(overrides=_settings(checked_settings("Environment: overrides", overrides or {}, templated=False)))
         expect("settings", settings, (str, os.PathLike), "the path of a file, or None for no file")
         expect("environ", environ, Mapping, "a dict")
         if isinstance(allow_endpoints, str):

@@ -105,7 +105,10 @@ class RequestFlows:
         except FlowCheckError as error:
             found = error.diagnostics
         over = next((each for each in found if each.code == "retired-model"), None)
-        return None if over is None else f"{over.message}: {over.hint}" if over.hint else over.message
+        if over is None:
+            return None
+        message = over.message.partition("; this endpoint may still serve it")[0]  # we do not, whatever it may
+        return f"{message}: {over.hint.removeprefix('if it does not, ')}" if over.hint else message
 
     def _told_alone(self, asked: Asked, target: Target, refused: list[Refusal]) -> list[Refusal]:
         """What is wrong, where fields do not go with each other: of two of which the model has one, it is the other

@@ -42,17 +42,18 @@ Settings = tuple[str, dict[str, Any]]
 """Path and content of a settings file."""
 
 
-def project_file(path: str) -> Settings | None:
+def project_file(path: str, *, keys_are_checked: bool = True) -> Settings | None:
     """The settings file of the project to which the file of a flow belongs: of the working folder, for a text that has
-    no file.
+    no file. Who does not have its keys checked does so by `check_keys`, to tell more than those.
 
     Raises:
         UsageError: as `settings_file`.
     """
-    return settings_file(os.path.dirname(path) if not path.startswith("<") else ".")  # noqa: PTH120
+    folder = os.path.dirname(path) if not path.startswith("<") else "."  # noqa: PTH120
+    return settings_file(folder, keys_are_checked=keys_are_checked)
 
 
-def settings_file(folder: str) -> Settings | None:
+def settings_file(folder: str, *, keys_are_checked: bool = True) -> Settings | None:
     """The nearest `flowdsl.toml`, or `[tool.flowdsl]` of a `pyproject.toml`, in a folder or above.
 
     Raises:
@@ -62,23 +63,25 @@ def settings_file(folder: str) -> Settings | None:
         if os.path.lexists(path):  # also a link to nowhere, or a pipe: what it should say would be left out
             content = _toml(path, mark)
             if content is not None:
-                _check_keys(path, content)
+                if keys_are_checked:
+                    check_keys((path, content))
                 return path, content
     return None
 
 
-def named_file(path: str) -> Settings:
+def named_file(path: str, *, keys_are_checked: bool = True) -> Settings:
     """The settings file that a host names.
 
     Raises:
         UsageError: it cannot be read, or is no TOML.
     """
     content = _toml(path, "") or {}
-    _check_keys(path, content)
+    if keys_are_checked:
+        check_keys((path, content))
     return path, content
 
 
-def user_file(environ: Mapping[str, str]) -> Settings | None:
+def user_file(environ: Mapping[str, str], *, keys_are_checked: bool = True) -> Settings | None:
     """The user's own settings, `$XDG_CONFIG_HOME/flowdsl/config.toml`, or the one in `~/.config`.
 
     Raises:
@@ -88,12 +91,19 @@ def user_file(environ: Mapping[str, str]) -> Settings | None:
     if path is None or not os.path.lexists(path):
         return None
     content = _toml(path, "") or {}
-    _check_keys(path, content, _USER_KEYS)
+    if keys_are_checked:
+        check_keys((path, content), of_user=True)
     return path, content
 
 
-def _check_keys(path: str, content: Mapping[str, Any], keys: tuple[str, ...] = _KEYS) -> None:
-    """Refuses settings that there are not, all at once: nobody would notice that they do nothing."""
+def check_keys(settings: Settings | None, *, of_user: bool = False) -> None:
+    """Refuses settings that there are not, all at once: nobody would notice that they do nothing.
+
+    Raises:
+        Mistaken: all of them.
+    """
+    path, content = settings or ("", {})
+    keys = _USER_KEYS if of_user else _KEYS
     unknown = [key for key in content if key not in keys]
     if unknown:
         from flowdsl.nearest import nearest

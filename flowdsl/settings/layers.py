@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 from flowdsl.host import METADATA
 from flowdsl.image.own_models import OwnModels
 from flowdsl.record import Record
-from flowdsl.services import ServiceLayers, checked_entries
+from flowdsl.services import ServiceLayers, wrong_settings
 from flowdsl.settings.files import (
     REPORTED,
     Settings,
+    check_keys,
     entry_option_findings,
     misspelt_entries,
     named_file,
@@ -88,15 +89,20 @@ def in_force(
     """
     searched = settings == PROJECT_FILE
     variables = os.environ if environ is None else environ
-    user = user_file(variables) if searched else None
-    project = project_file(path) if searched else None if settings is None else named_file(settings)
+    user = user_file(variables, keys_are_checked=False) if searched else None
+    project = None
+    if settings is not None:
+        found = project_file if searched else named_file
+        project = found(path if searched else settings, keys_are_checked=False)
     layers = []
-    if project is not None:
-        name = os.path.basename(project[0]) if searched else project[0]  # noqa: PTH119
-        layers.append((name, checked_entries(*project)))
-    if user is not None:
-        layers.append((USER, checked_entries(*user)))
     try:
+        check_keys(user, of_user=True)
+        check_keys(project)
+        if project is not None:
+            name = os.path.basename(project[0]) if searched else project[0]  # noqa: PTH119
+            layers.append((name, _entries(project)))
+        if user is not None:
+            layers.append((USER, _entries(user)))
         findings = [] if project is None else plain_settings(*project)
         findings += (found for each in (project, user) for found in entry_option_findings(each, registry))
         lowered = _lowered(_lowered(limits, project), user)
@@ -126,6 +132,7 @@ def _tell_all(project: Settings | None, user: Settings | None, *, searched: bool
     """
     parts: list[Callable[[], object]] = [partial(texts, user, "allow_endpoints"), partial(_reported, project)]
     for file in (project, user):
+        parts += [partial(check_keys, file, of_user=file is user), partial(_entries, file)]
         parts += [partial(usd, file, name) for name in ("max_usd", "max_usd_per_day", "ask_above_usd")]
         parts += [partial(usd_by_name, file, "max_usd_per_day_by_service"), partial(count, file, "max_requests")]
         parts += [
@@ -140,6 +147,21 @@ def _tell_all(project: Settings | None, user: Settings | None, *, searched: bool
         with mistakes.gathered():
             part()
     mistakes.check()
+
+
+def _entries(settings: Settings | None) -> dict[str, Mapping[str, Any]]:
+    """The service entries of a file.
+
+    Raises:
+        Mistaken: everything that is wrong with them.
+    """
+    if settings is None:
+        return {}
+    entries = settings[1].get("services", {})
+    wrong = list(wrong_settings(f"{settings[0]}: services", entries))
+    if wrong:
+        raise Mistaken(plain=wrong)
+    return dict(entries)
 
 
 def _reported(project: Settings | None) -> Reported | None:

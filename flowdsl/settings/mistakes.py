@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -16,14 +16,15 @@ if TYPE_CHECKING:
 
 
 class Mistaken(UsageError):
-    """Settings that cannot be: what is wrong with them, each with its place. One without any repeats what is told
-    elsewhere."""
+    """Settings that cannot be: what is wrong with them, each with its place; `plain` is told without. One without any
+    repeats what is told elsewhere."""
 
-    def __init__(self, *findings: Diagnostic) -> None:
+    def __init__(self, *findings: Diagnostic, plain: Iterable[str] = ()) -> None:
         from flowdsl.diagnostics import render
 
         self.findings = findings
-        self.parts = [render([each]) for each in findings]
+        self.plain = tuple(plain)
+        self.parts = [*(render([each]) for each in findings), *self.plain]
         super().__init__("\n\n".join(self.parts))
 
 
@@ -32,13 +33,15 @@ class Mistakes:
 
     def __init__(self) -> None:
         self._found: list[Diagnostic] = []
+        self._plain: list[str] = []
 
     def __len__(self) -> int:
-        return len(self._found)
+        return len(self._found) + len(self._plain)
 
     def add(self, mistake: Mistaken) -> None:
         """Takes what is wrong."""
         self._found += mistake.findings
+        self._plain += mistake.plain
 
     @contextmanager
     def gathered(self) -> Iterator[None]:
@@ -50,9 +53,9 @@ class Mistakes:
 
     def check(self) -> None:
         """Raises Mistaken with all there are, in the order of the file."""
-        if self._found:
+        if len(self):
             once = {(each.span.path, each.span.start, each.message): each for each in self._found}
-            raise Mistaken(*(once[key] for key in sorted(once)))
+            raise Mistaken(*(once[key] for key in sorted(once)), plain=dict.fromkeys(self._plain))
 
 
 def mistake(path: str, keys: Path, message: str, hint: str | None = None, *, of_key: bool = False) -> Mistaken:

@@ -65,6 +65,14 @@ def test_a_model_that_lives_is_used_when_none_is_named(capsys: pytest.CaptureFix
     assert said.startswith("flowdsl: no --model is given; the run has `model: ")
 
 
+@pytest.mark.parametrize("quiet", [[], ["--quiet"]], ids=["told", "quiet"])
+def test_a_size_that_is_changed_with_the_model_is_told(quiet: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    asked = ["--size", "1000x1000", "--quality", "hd", "--as-of", "2026-11-21"]
+    assert main(["image", "a boat", *asked, "--simulate", *quiet]) == 0
+    said = capsys.readouterr().err.splitlines()[0]
+    assert said.endswith("-sunburst`, `quality: high` for `hd`, `size: 992x992` for `1000x1000`")
+
+
 def test_mistakes_of_a_picture_are_found_before_anything_is_sent(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["image", "a boat", *MODEL, "--size", "1000x1000", "--simulate"]) == 1
     said = capsys.readouterr().err

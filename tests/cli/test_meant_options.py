@@ -31,6 +31,7 @@ def _folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         ("batch card.flow.yaml people.csv", "--over people.csv", "batch card.flow.yaml"),
         ("batch card.flow.yaml --simulate people.csv", "--over people.csv", "batch card.flow.yaml"),
         ("run card.flow.yaml --name 'Ada L'", "-i 'name=Ada L'", "run card.flow.yaml"),
+        ("run card.flow.yaml --input name=Ada", "-i name=Ada", "run card.flow.yaml"),
         ("run --name Ada card.flow.yaml", "-i name=Ada", "run card.flow.yaml"),
         ("run card.flow.yaml --nme=Ada", "-i name=Ada", "run card.flow.yaml"),
         ("image 'a kite' --model gpt-image-2 -o y.png", "--out .", "image 'a kite' --model gpt-image-2"),
@@ -45,6 +46,7 @@ def _folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         "records that stand alone",
         "records behind a flag",
         "an input as an option",
+        "an input behind the word for it",
         "an input before the flow",
         "a misspelt input",
         "a file for a picture",
@@ -64,6 +66,27 @@ def test_what_is_meant_works_when_it_is_typed(
 def test_records_that_stand_alone_are_meant_for_over(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["batch", "card.flow.yaml", "people.csv"]) == 2
     assert "required: --over; did you mean `--over people.csv`?" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ("plan card.flow.yaml people.csv", "`people.csv`; did you mean `--over people.csv`?"),
+        ("run card.flow.yaml --input name Ada", "`--input`; an input of the flow is given as `-i NAME=VALUE`"),
+        ("run card.flow.yaml --input in.json", "`--input`; did you mean `--inputs`?"),
+        ("image kite --input in.json", "`--input`"),
+    ],
+)
+def test_the_nearest_option_is_not_told_where_another_is_meant(
+    wrong: str, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(shlex.split(wrong)) == 2
+    assert f"unknown argument {said}" in capsys.readouterr().err
+
+
+def test_a_map_to_no_input_is_told_with_the_inputs_there_are(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["batch", "card.flow.yaml", "--over", "people.csv", "--map", "full=name", "--simulate"]) == 2
+    assert "the flow has no input `full`; it has name, count\n" in capsys.readouterr().err
 
 
 def test_an_option_that_is_no_input_is_told_with_the_inputs(capsys: pytest.CaptureFixture[str]) -> None:

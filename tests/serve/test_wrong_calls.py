@@ -126,11 +126,18 @@ def test_a_file_by_another_name_is_told_which_is_taken(gateway: Running, name: s
     assert right.status_code == 200
 
 
+SUCCESSOR = ": set `model: gpt-image-2.5-sunburst`"
+
+
 def test_a_model_that_was_shut_down_is_told_with_its_day_and_its_successor(gateway: Running) -> None:
     found = gateway.post({**RIGHT, "model": "dall-e-3"})
     assert found.json()["error"]["code"] == "model_not_found"
-    assert said(found, 404).startswith("`dall-e-3` was shut down by OpenAI on 2026-05-12; ")
-    assert said(found, 404).endswith(" set `model: gpt-image-2.5-sunburst`")
+    assert said(found, 404) == f"`dall-e-3` was shut down by OpenAI on 2026-05-12{SUCCESSOR}"
+
+
+def test_a_model_that_the_gateway_refuses_is_not_said_to_be_served_perhaps(gateway: Running) -> None:
+    found = httpx.get(f"{gateway.url}/v1/models/gpt-image-1")
+    assert "may still serve" not in said(found, 404) and said(found, 404).endswith(SUCCESSOR)
 
 
 @pytest.mark.parametrize("path", ["/openai/v1", "/api/llm"])

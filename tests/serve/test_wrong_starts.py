@@ -44,6 +44,8 @@ def ended(command: str, capsys: pytest.CaptureFixture[str]) -> tuple[int, str]:
         ("serve --host http://127.0.0.1/", "write `--host 127.0.0.1`"),
         ("serve --host [::1]:80", "write `--host ::1 --port 80`"),
         ("serve --host 127.0.0.1:http", "write `--host 127.0.0.1`"),
+        ("serve 8080", "unknown argument `8080`; did you mean `--port 8080`?"),
+        ("serve -p 8080", "`-p`; `--port P` is the port to listen on"),
         ("serve --flows flows", "`--flows`; `flows` below [serve] in flowdsl.toml names flows to serve"),
         ("serve --token abc", "`--token`; `flowdsl tokens create NAME` makes a token"),
         ("tokens delete shop", "did you mean `revoke`?"),
