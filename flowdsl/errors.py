@@ -23,7 +23,7 @@ from collections.abc import Sequence
 
 TYPE_CHECKING = False  # typing is slow to import
 if TYPE_CHECKING:
-    from typing import Any
+    from typing import Any, Self
 
     from flowdsl.diagnostics import Diagnostic
     from flowdsl.source import Span
@@ -133,9 +133,16 @@ class TemplateError(RunError):
 
 
 class ConfigError(RunError):
-    """An option that breaks a rule once its template is resolved."""
+    """An option that breaks a rule once its template is resolved. `setting` is the one of the service entry that is to
+    blame, where it is one."""
 
     code = "invalid-option"
+    setting: str | None = None
+
+    def about(self, setting: str) -> Self:
+        """The same, which names the setting that is to blame."""
+        self.setting = setting
+        return self
 
 
 class StepError(RunError):

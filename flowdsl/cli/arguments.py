@@ -239,6 +239,11 @@ def file_name(text: str) -> str:
     return text
 
 
+def written_file(text: str) -> str | None:
+    """The name of a file for what goes to stdout without one; None for `-`, which is stdout as elsewhere."""
+    return None if text == "-" else file_name(text)
+
+
 def one_of(*names: str) -> Callable[[str], str]:
     """The type of an option that takes one of a few words."""
 

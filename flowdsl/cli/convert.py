@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from flowdsl.cli.arguments import Parser, add_stdin_filename, check_stdin_filename, flag
+from flowdsl.cli.arguments import Parser, add_stdin_filename, check_stdin_filename, flag, written_file
 from flowdsl.cli.flow_files import flow_source
 from flowdsl.diagnostics import has_errors, render
 from flowdsl.errors import FlowCheckError, UsageError
@@ -62,7 +62,9 @@ def parser() -> Parser:
 
     parser = Parser("convert", f"{COMMANDS['convert']} {_ABOUT}", EXAMPLES)
     parser.add_argument("file", metavar="FILE", help="the document, or - for stdin")
-    parser.add_argument("--out", metavar="FILE", help="write the flow to this file, which must not be there yet")
+    parser.add_argument(
+        "--out", type=written_file, metavar="FILE", help="write the flow to this file, which must not be there yet"
+    )
     flag(parser, "--force", help="write over the file of --out")
     add_stdin_filename(parser)
     return parser

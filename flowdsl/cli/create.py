@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from flowdsl.cli.arguments import Parser, file_name
+from flowdsl.cli.arguments import Parser, written_file
 from flowdsl.errors import UsageError
 
 if TYPE_CHECKING:
@@ -53,7 +53,9 @@ def parser() -> Parser:
 
     parser = Parser("create", COMMANDS["create"], EXAMPLES)
     parser.add_argument("steps", nargs="+", metavar="STEP", help="the steps, with commas or spaces between")
-    parser.add_argument("--output", type=file_name, metavar="FILE", help="write it there; a file that is there stays")
+    parser.add_argument(
+        "--output", type=written_file, metavar="FILE", help="write it there; a file that is there stays"
+    )
     return parser
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from flowdsl.cli.actions import load
-from flowdsl.cli.arguments import Parser, add_stdin_filename, check_stdin_filename, file_name, one_of
+from flowdsl.cli.arguments import Parser, add_stdin_filename, check_stdin_filename, file_name, one_of, written_file
 from flowdsl.cli.flow_files import flow_source, read_source
 from flowdsl.cli.journaled import state_of
 from flowdsl.cli.overwriting import check_written_over
@@ -133,7 +133,7 @@ def parser() -> Parser:
         metavar="FORM",
         help="mermaid (default), svg or html, a page in one file; without it what the ending of --output means",
     )
-    parser.add_argument("--output", type=file_name, metavar="FILE", help="write it there, in place of stdout")
+    parser.add_argument("--output", type=written_file, metavar="FILE", help="write it there, in place of stdout")
     parser.add_argument(
         "--events",
         type=file_name,

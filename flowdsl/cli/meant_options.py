@@ -15,6 +15,9 @@ _INPUT_NAMES = ("--input", "--inputs", "--param", "--set", "--var", "--arg")
 _INPUT_FILES = (".json", ".yaml", ".yml")
 _OTHERS = {"run": ("batch",), "batch": ("run",), "resume": ("run", "batch")}
 """The commands whose options may be tried at another."""
+_MAKE_PICTURES = ("run", "image", "batch", "serve", "mcp")
+_FILE_OPTIONS = (_OUT, "--output", "--output-file", "--junit")
+"""What says where a command writes: the first that it has."""
 _FOLDER_NAMES = ("-o", "--output", "--output-dir", "--outdir", "--dir", "--folder")
 
 
@@ -27,8 +30,14 @@ def meant_option(
     if not equals:
         at = arguments.index(word) + 1 if word in arguments else len(arguments)
         value = arguments[at] if at < len(arguments) and not arguments[at].startswith("-") else ""
-    if name in _FOLDER_NAMES and _OUT in known:
-        return _folder(value)
+    if name in _FOLDER_NAMES:
+        own = next((each for each in _FILE_OPTIONS if each in known), None)
+        if own is not None:
+            return (
+                _folder(value)
+                if command in _MAKE_PICTURES
+                else f"`{own} {_quoted(value or 'FILE')}` says where to write"
+            )
     if _INPUT not in known or not name.startswith("--"):
         return None
     if name in _INPUT_NAMES:

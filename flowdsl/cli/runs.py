@@ -49,7 +49,7 @@ def main(arguments: Sequence[str]) -> int:
     if action not in ACTIONS:
         near = nearest(action, ACTIONS)
         known = f"did you mean `{near}`?" if near else f"there are {', '.join(ACTIONS)}"
-        known = f"`flowdsl runs show {action}` shows a run" if _ID.fullmatch(action) else known
+        known = f"`flowdsl runs show {action}` shows a run" if action == "last" or _ID.fullmatch(action) else known
         raise UsageError(f"`flowdsl runs` knows no `{action}`: {known}")
     if action not in ("list", "gc") and options.run is None:
         raise UsageError(f"say which run: `flowdsl runs {action} RUN`; `flowdsl runs list` shows their ids")

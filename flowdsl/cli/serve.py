@@ -184,11 +184,12 @@ def _looked_at(
         FlowCheckError: flows have mistakes.
         UsageError: the settings have: these are told with what they say, all at once.
     """
+    from flowdsl.cli.serve_services import look_at_services
     from flowdsl.errors import FlowCheckError
     from flowdsl.serve.routing import check_tokens, routing
     from flowdsl.serve.served import served
 
-    found, flows, broken = None, None, None
+    found, flows, broken, warnings = None, None, None, list[str]()
     with mistakes.gathered():
         found = routing(environment, said, None if is_quiet else _show)
     try:
@@ -199,9 +200,13 @@ def _looked_at(
     if flows is not None and not said.lacks_flows:
         with mistakes.gathered():
             check_tokens(said, found, flows)
+    if found is not None and said.is_configured:
+        warnings = look_at_services(environment, found, flows or {}, mistakes)
     mistakes.check()
     if broken is not None:
         raise broken
+    for line in () if is_quiet else warnings:
+        sys.stderr.write(f"{line}\n")
     assert found is not None and flows is not None  # noqa: S101  else there was a mistake
     return found, flows
 
@@ -210,6 +215,7 @@ def _check(
     options: Namespace, environment: Environment, said: Serving, settings: Settings | None, mistakes: Mistakes
 ) -> int:
     """Checks the settings; gives the exit code."""
+    from flowdsl.cli.serve_services import warn_of_limits
     from flowdsl.cli.serve_tokens import doubts, without_tokens
     from flowdsl.diagnostics import render
     from flowdsl.serve.tokens import Tokens
@@ -225,7 +231,7 @@ def _check(
     if findings:
         sys.stderr.write(f"{render(findings)}\n")
     if said.is_configured:
-        _warn_of_needs(environment, found, settings)
+        warn_of_limits(environment, found, settings)
     tokens = Tokens(_state(settings), said=said.tokens, config=options.config)
     host = _host(options, said)
     for line in (*without_tokens(host, tokens), *doubts(tokens, said, lambda name: name in flows or found.route(name))):
@@ -241,21 +247,6 @@ def _counted(number: int, what: str) -> str:
     return f"{number} {what}{'' if number == 1 else 's'}"
 
 
-def _warn_of_needs(environment: Environment, found: Routing, settings: Settings | None) -> None:
-    """Says what the services of routes lack, a key or an address, and which limit of settings is for none."""
-    from flowdsl.cli.consent import warn_of_misspelt
-    from flowdsl.cli.needs import needs
-    from flowdsl.serve.request_flow import NAME, example
-    from flowdsl.source import Source
-
-    layers = environment.settings_for(Source("", NAME)).services
-    flows = [*example(environment, found)]
-    warn_of_misspelt(flows, _NAME, settings)
-    documents = [flow.document for flow in flows]
-    for line in dict.fromkeys(needs(documents, layers, environment.registry.step_class)):
-        sys.stderr.write(f"flowdsl: warning: {line.partition(': not ready: ')[2]}\n")
-
-
 def _serve(
     options: Namespace,
     environment: Environment,
@@ -269,6 +260,7 @@ def _serve(
     import asyncio
 
     from flowdsl.cli.consent import budget_of, cost_question
+    from flowdsl.cli.serve_services import warn_of_limits
     from flowdsl.cli.serve_tokens import without_tokens
     from flowdsl.cli.serve_workers import inherited, supervise
     from flowdsl.cli.served_arguments import served_arguments
@@ -287,7 +279,7 @@ def _serve(
     journal.budget = budget_of(_NAME, journal, settings)
     number = options.port if options.port is not None else said.port if said.port is not None else PORT
     if not simulated and given is None:
-        _warn_of_needs(environment, found, settings)
+        warn_of_limits(environment, found, settings)
     sock = stack.enter_context(listener(host, number) if given is None else given.sock)
     if options.workers > 1 and given is None:
         shown = sock.getsockname()[1]

@@ -15,6 +15,7 @@ from flowdsl.cli.arguments import (
     file_name,
     flag,
     one_of,
+    written_file,
 )
 from flowdsl.cli.checks import Checks
 from flowdsl.cli.flow_files import chosen_paths
@@ -104,7 +105,7 @@ def parser() -> Parser:
         metavar="FORM",
         help=f"{', '.join(FORMS)}; text is usual, and github inside GitHub Actions",
     )
-    parser.add_argument("--output-file", type=file_name, metavar="FILE", help="write the findings to this file")
+    parser.add_argument("--output-file", type=written_file, metavar="FILE", help="write the findings to this file")
     flag(parser, "--statistics", help="count the findings of each code")
     add_exclude(parser)
     flag(parser, "--fix", help="correct what can be corrected safely in the files, and report what is left")

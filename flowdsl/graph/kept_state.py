@@ -16,8 +16,8 @@ def kept_states(drawing: Drawing, runs: Runs, chosen: Sequence[KeptRun]) -> dict
     """The state of each step, by its place in the flow, of some runs of it.
 
     A journal has the steps that pay or ask something; of a run that began at a step, those that took a result from the
-    run before it stand there. That those around them ran follows, and those before them in the same block; of all
-    others nothing is known.
+    run before it stand there. That those around them ran follows, and those before them in the same block, and where a
+    run is done those up to its end; of all others nothing is known.
     """
     states: dict[str, StepState] = {}
     for run in chosen:
@@ -37,9 +37,18 @@ def kept_states(drawing: Drawing, runs: Runs, chosen: Sequence[KeptRun]) -> dict
                 state = states.setdefault(box.path, StepState())
                 state.failed = max(state.failed, 1)
                 state.times = max(state.times, 1)
-    for section in drawing.sections:
+    flow, *called = drawing.sections
+    # of a step that shares a purchase of another run (`--cache`) the journal has nothing: that it ran is known so
+    _infer(flow.boxes, states, to_end=any(run.status == "done" for run in chosen) and _has_one_end(drawing))
+    for section in called:
         _infer(section.boxes, states)
     return states
+
+
+def _has_one_end(drawing: Drawing) -> bool:
+    """Whether a run of a flow that is done has come to its last step."""
+    has_handler = any(section.name == "onError" for section in drawing.sections)
+    return not has_handler and not any(box.kind == "exit" for box in drawing.boxes())
 
 
 def _places(requests: Iterable[Request], others: Iterable[tuple[str, bool]]) -> Iterator[str]:
@@ -88,13 +97,14 @@ def _way(drawing: Drawing, path: str) -> list[Box]:
     return next((found for section in drawing.sections if (found := inside(section.boxes))), [])
 
 
-def _infer(boxes: Sequence[Box], states: dict[str, StepState]) -> bool:
-    """Notes the steps that must have run because others did; whether one of a block has."""
-    last = -1
+def _infer(boxes: Sequence[Box], states: dict[str, StepState], *, to_end: bool = False) -> bool:
+    """Notes the steps that must have run because others did, or all where they ran `to_end`; whether one of a block
+    has."""
+    last = len(boxes) - 1 if to_end else -1
     for index, box in enumerate(boxes):
         inner = [_infer(lane.boxes, states) for lane in box.lanes]
         if box.path in states or any(inner):
-            last = index
+            last = max(last, index)
     for box in boxes[: last + 1]:
         if box.path not in states:
             states[box.path] = StepState()

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from contextlib import suppress
+from itertools import count
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -19,6 +20,7 @@ from flowdsl.limits import Reservation
 
 _ALL = "max_usd_per_day"
 _OF_SERVICES = "max_usd_per_day_by_service"
+_NUMBERS = count()
 
 
 class Most(NamedTuple):
@@ -70,6 +72,7 @@ class DayBudget:
             _add(db, day, service, most)
             return None
 
+        self._database.owed.again()  # what earlier ones did not spend can be spent
         written = self._database.submit(reserved, durable=False)
         own_part = _Reserved(self._database, day, service, most)
         try:
@@ -108,7 +111,8 @@ class _Reserved:
 
     def _change(self, usd: float) -> None:
         if usd:
-            self._database.submit(lambda db: _add(db, self._day, self._service, usd), durable=False)
+            change = f"spending {next(_NUMBERS)}"
+            self._database.owed.submit(change, lambda db: _add(db, self._day, self._service, usd))
 
 
 def _give_back(written: Future[Any], reserved: _Reserved) -> None:

@@ -27,7 +27,7 @@ from flowdsl.journal.ordering import ORDER, ordering
 from flowdsl.journal.pace import Pace
 from flowdsl.journal.recorded_values import decoded, decoded_error, encoded, encoded_error
 from flowdsl.journal.rows import KEPT, PAID, Row, Rows, digest, json_text, row_id, spent
-from flowdsl.journal.run_row import write_run
+from flowdsl.journal.run_row import end_of, write_run
 from flowdsl.journal.sharing import Siblings, free
 from flowdsl.journal.shelved import PUT_BACK, Shelved
 
@@ -177,25 +177,16 @@ class JournalDoor:
         self._lists = True
 
     def end(self, status: str, error: BaseException | None) -> None:
-        """Writes down how the run ended, and then lets go of it. What that fails at is told by nobody: the run is over,
-        and whoever looks sees one that did not end."""
+        """Writes down how the run ended, and then lets go of it. What that fails at is told by nobody and written
+        later: the run is over, and whoever looks until then sees one that did not end."""
         run = self._began.run
         if not self._is_open and self._is_new:
             return
-        final = self._final(error)
-        said = json_text(error.to_dict()) if isinstance(error, RunError) else None
-
-        def ended(db: sqlite3.Connection) -> None:
-            values = (status, said, time.time(), run)
-            db.execute("UPDATE runs SET status = ?, error = ?, ended = ? WHERE id = ?", values)
-            if self._lists:
-                db.execute("UPDATE names SET is_listed = 1 WHERE run = ?", (run,))
-            db.executemany("UPDATE ledger SET is_final = 1 WHERE id = ?", [(each,) for each in final])
-
+        written, again = end_of(run, status, error, self._final(error), is_listed=self._lists)
         self._owed.again()
         try:
             is_alone = self._began.batch is None  # that of a record nobody waits for
-            written = self._journal.database.submit(ended, durable=False, at_once=is_alone)
+            ending = self._owed.submit(run, written, again=again, at_once=is_alone)
         except JournalError:
             self._journal.let_go(run)
         else:
@@ -206,7 +197,7 @@ class JournalDoor:
                 self._journal.let_go(run)
                 over.set_result(None)
 
-            written.add_done_callback(let_go)
+            ending.add_done_callback(let_go)
 
     async def ended(self) -> None:
         """Waits until how the run ended stands in the journal. A record of a batch does not: its batch does."""

@@ -1,5 +1,6 @@
-"""How paid requests ended where the journal did not take it, as the disk was full or another process held it: that is
-handed in again with what is written next, and when the journal is closed. Until then they stand in it as in doubt."""
+"""How paid requests and runs ended, and what they spent of a day's money, where the journal did not take it, as the
+disk was full or another process held it: that is handed in again with what is written next, and when the journal is
+closed. Until then the requests stand in it as in doubt, the runs as killed, and what was set aside as spent."""
 
 from __future__ import annotations
 
@@ -17,40 +18,45 @@ Operation = Callable[["sqlite3.Connection"], Any]
 
 
 class Owed:
-    """What a journal's file is still to take. Writing any of it twice changes nothing."""
+    """What a journal's file is still to take: nothing of what failed was written."""
 
     def __init__(self, submit: Callable[..., Future[Any]]) -> None:
         self._submit = submit
         """What hands an operation to the file."""
-        self._left: dict[bytes, tuple[Operation, Sequence[str]]] = {}
+        self._left: dict[bytes | str, tuple[Operation, Sequence[str]]] = {}
 
     def __len__(self) -> int:
         """Of how many requests the file did not take how they ended."""
-        return len(self._left)
+        return sum(isinstance(key, bytes) for key in [*self._left])
 
     def submit(
-        self, request: bytes, operation: Operation, files: Sequence[str] = (), *, at_once: bool = True
+        self,
+        key: bytes | str,
+        operation: Operation,
+        files: Sequence[str] = (),
+        *,
+        again: Operation | None = None,
+        at_once: bool = True,
     ) -> Future[Any]:
-        """Has it written how a request ended, with the next commit; `files` are on the disk before. Where that fails it
-        is kept.
+        """Has it written how a request ended, or what a text names, with the next commit; `files` are on the disk
+        before. Where that fails it is kept, or what does it `again`.
 
         Raises:
             JournalError: the file is closed.
         """
         written = self._submit(operation, durable=False, files=files, at_once=at_once)
-        written.add_done_callback(partial(self._done, request, operation, files))
+        written.add_done_callback(partial(self._done, key, again or operation, files))
         return written
 
     def again(self) -> None:
         """Hands in again what is left, with what is handed in next."""
-        if self._left:
-            left, self._left = self._left, {}
-            for request, (operation, files) in left.items():
+        for key in [*self._left]:  # the thread that writes may add others meanwhile
+            if (left := self._left.pop(key, None)) is not None:
                 try:
-                    self.submit(request, operation, files, at_once=False)
+                    self.submit(key, *left, at_once=False)
                 except JournalError:
-                    self._left[request] = operation, files
+                    self._left[key] = left
 
-    def _done(self, request: bytes, operation: Operation, files: Sequence[str], written: Future[Any]) -> None:
+    def _done(self, key: bytes | str, operation: Operation, files: Sequence[str], written: Future[Any]) -> None:
         if written.exception() is not None:
-            self._left[request] = operation, files
+            self._left[key] = operation, files

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import time
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
 
+from flowdsl.errors import RunError
 from flowdsl.journal.errors import JournalError
 from flowdsl.journal.rows import json_text
 from flowdsl.journal.steps import steps_of, text_digest
@@ -54,6 +56,27 @@ def write_run(db: sqlite3.Connection, began: Began, journal: Keeper, *, is_new: 
             time.time(),
         ),
     )
+
+
+def end_of(
+    run: str, status: str, error: BaseException | None, final: Sequence[bytes], *, is_listed: bool
+) -> tuple[Callable[[sqlite3.Connection], Any], Callable[[sqlite3.Connection], Any]]:
+    """What writes how a run ended, with the failures that it ended with, and what does where the file did not take that
+    at first: only as long as nothing else stands there of its end."""
+    said = json_text(error.to_dict()) if isinstance(error, RunError) else None
+    values = (status, said, time.time(), run)
+
+    def ended(db: sqlite3.Connection) -> None:
+        db.execute("UPDATE runs SET status = ?, error = ?, ended = ? WHERE id = ?", values)
+        if is_listed:
+            db.execute("UPDATE names SET is_listed = 1 WHERE run = ?", (run,))
+        db.executemany("UPDATE ledger SET is_final = 1 WHERE id = ?", [(each,) for each in final])
+
+    def again(db: sqlite3.Connection) -> None:
+        if db.execute("SELECT 1 FROM runs WHERE id = ? AND status = 'running'", (run,)).fetchone():
+            ended(db)
+
+    return ended, again
 
 
 def flow_path(path: str) -> str:

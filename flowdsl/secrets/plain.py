@@ -21,7 +21,9 @@ would garble every message and reveal nobody's secret."""
 BEGINNING = 12
 """So many first characters of a secret are hidden too, because messages shorten long values."""
 
-_NAMED = re.compile(r"""(?<![\w$-])(?P<name>[\w-]{1,80}+)["']?[ \t]*(?::(?!//)|=(?![=~]))[ \t]*(?:[&!]\S*[ \t]+)*""")
+_NAMED = re.compile(
+    r"""(?<![\w$-])(?P<name>[\w-]{1,80}+)["']?[ \t]*(?::(?!//)|=(?![=~]))[ \t]*+(?:[&!]\S{0,200}+[ \t]++)*+"""
+)
 """A name and what stands between it and its value: a colon, also one without its blank, or `=`."""
 _WORDS = (
     *("apikey", "authkey", "accesskey", "secretkey", "privatekey", "projectkey", "subscriptionkey", "signingkey"),
@@ -30,7 +32,10 @@ _WORDS = (
 _ALONE = frozenset({"pwd", "pass", "auth", "login"})
 _SPELT = ("apiKey", "authKey")
 _OPEN = frozenset({"true", "false", "null", "~"})
-_MAYBE_A_KEY = re.compile(r"(?=\S*\d)(?=\S*[A-Za-z])[\w.~+/=-]{12,}")
+_LONGEST_WORD = 80
+"""Longer than each of these, with blanks about it."""
+_MAYBE_A_KEY = re.compile(r"(?=[^\s\d]*+\d)(?=[^\sA-Za-z]*+[A-Za-z])[\w.~+/=-]{12,}+")
+_NOT_OF_A_KEY = r"[^\w.~+/=-]"
 _DASH, _LINE, _BLANK = r"(?:-|%2[dD])", r"(?:_|%5[fF])", r"(?:[ ]|%20)"
 _CHARACTER = r"(?:[\w-]|%2[dD]|%5[fF])"
 """Of a key, also where an address has it percent-encoded, and all that is no letter of it."""
@@ -61,13 +66,13 @@ def plain_secrets(text: str) -> list[tuple[int, int]]:
     """Where a text holds what may be a secret: start and end of each, in order, none touching the next."""
     found = [match.span(match.lastgroup or 0) for match in _LOOKS_LIKE_A_KEY.finditer(text)]
     judged: dict[str, bool] = {}
-    braces = _Braces(text)
+    marks = _Marks(text)
     for match in _NAMED.finditer(text):
         name = match["name"]
         if name not in judged:
             judged[name] = names_secret(name)
-        if judged[name] or name == "key":
-            found += _values(text, match, judged[name], braces)
+        if (judged[name] or name == "key") and match.end() >= marks.hidden:
+            found += _values(text, match, judged[name], marks)
     return merged(found)
 
 
@@ -151,35 +156,57 @@ def _agreeing(text: str, at: int, form: str) -> int:
     return next((i for i, char in enumerate(form) if text[at + i : at + i + 1] != char), len(form))
 
 
-class _Braces:
-    """Counts the braces of a text before a place, which are looked for once."""
+class _Marks:
+    """Where marks stand in a text, each looked for once: a line may have as many names as it likes, and what is done
+    for each must not grow with the line."""
 
     def __init__(self, text: str) -> None:
         self._text = text
-        self._opened: list[int] | None = None
-        self._closed: list[int] = []
+        self._places: dict[str, list[int]] = {}
+        self._below: dict[tuple[int, bool], _Below] = {}
+        self.hidden = 0
+        """Up to there all is hidden by the value of a name: whatever is named in it is too."""
 
-    def are_open(self, at: int) -> bool:
-        """Whether more are opened than closed before a place."""
-        if self._opened is None:
-            self._opened = [found.start() for found in re.finditer("{", self._text)]
-            self._closed = [found.start() for found in re.finditer("}", self._text)]
-        return bisect_left(self._opened, at) > bisect_left(self._closed, at)
+    def are_open(self, at: int, since: int = 0) -> bool:
+        """Whether more braces are opened than closed before a place."""
+        return self._count("{", since, at) > self._count("}", since, at)
+
+    def next(self, mark: str, start: int, end: int) -> int:
+        """Where the first match of a mark begins; the end, when there is none before it."""
+        places = self._of(mark)
+        at = bisect_left(places, start)
+        return min(end, places[at]) if at < len(places) else end
+
+    def below(self, line: int, ends: int, block: bool) -> _Below:
+        """The lines below that belong to a value of a line."""
+        if (line, block) not in self._below:
+            self._below[line, block] = _Below(self._text, [*_below(self._text, line, ends, block)])
+        return self._below[line, block]
+
+    def _count(self, mark: str, start: int, end: int) -> int:
+        return bisect_left(self._of(mark), end) - bisect_left(self._of(mark), start)
+
+    def _of(self, mark: str) -> list[int]:
+        if mark not in self._places:
+            self._places[mark] = [found.start() for found in re.finditer(mark, self._text)]
+        return self._places[mark]
 
 
-def _values(text: str, match: re.Match[str], sure: bool, braces: _Braces) -> Iterator[tuple[int, int]]:
+def _values(text: str, match: re.Match[str], sure: bool, marks: _Marks) -> Iterator[tuple[int, int]]:
     """The places of the value behind a name; only one that looks like a key when the name alone does not say so."""
     start, ends = match.end(), text.find("\n", match.end())
     ends = len(text) if ends < 0 else ends
-    line = text.rfind("\n", 0, match.start("name")) + 1
-    before = text[line : match.start("name")]
-    inline = braces.are_open(start) if before.lstrip()[:1] in "\"'{" else False
-    inline = inline or before.count("{") > before.count("}")
+    named = match.start("name")
+    line = text.rfind("\n", 0, named) + 1
+    inline = marks.are_open(start) if text[line:named].lstrip()[:1] in "\"'{" else False
+    inline = inline or marks.are_open(named, line)
     if inline and start == ends:  # the value of a map in braces may stand on the next line
-        start += len(text[start:]) - len(text[start:].lstrip())
+        start = marks.next(r"\S", start, len(text))
         ends = text.find("\n", start)
         ends = len(text) if ends < 0 else ends
-    if text[start : start + 1] in ('"', "'"):
+    below = _NOTHING
+    is_quoted = text[start : start + 1] in ('"', "'")
+    if is_quoted:
         quoted = _QUOTED.match(text, start)
         assert quoted is not None  # noqa: S101  a quote begins there
         end = quoted.end() if quoted[0][-1] == quoted[0][0] and len(quoted[0]) > 1 else ends
@@ -187,16 +214,40 @@ def _values(text: str, match: re.Match[str], sure: bool, braces: _Braces) -> Ite
     elif text[start : start + 1] in ("{", "*"):
         return
     else:
-        rest = re.split(r"[,}]|\s#" if inline else r"\s#", text[start:ends], maxsplit=1)[0].rstrip()
+        end = marks.next(r"\s#", start, ends)
+        rest = text[start : marks.next("[,}]", start, end) if inline else end].rstrip()
         block = not rest or rest[0] in "|>"
         spans = [] if block else [(start, start + len(rest))]
         if not inline:
-            spans += _below(text, line, ends, block and bool(rest))
-    whole = "".join(text[start:end] for start, end in spans)
-    if "{{" in whole or "{%" in whole or whole.strip().lower() in _OPEN or _VARIABLE.fullmatch(whole):
+            below = marks.below(line, ends, block and bool(rest))
+    whole = "".join(text[start:end] for start, end in spans) + below.said
+    if below.is_template or any(marks.next(r"\{[{%]", start, end) < end for start, end in spans):
         return
-    if sure or _MAYBE_A_KEY.fullmatch(whole):
-        yield from spans
+    if (len(whole) < _LONGEST_WORD and whole.strip().lower() in _OPEN) or _VARIABLE.fullmatch(whole):
+        return
+    if not sure:
+        has_digit = below.has_digit or any(marks.next(r"\d", start, end) < end for start, end in spans)
+        is_word = below.is_word and all(marks.next(_NOT_OF_A_KEY, start, end) == end for start, end in spans)
+        sure = has_digit and is_word and _MAYBE_A_KEY.fullmatch(whole) is not None
+    if sure:
+        yield from (*spans, *below.spans)
+        below.spans.clear()  # these are told, to whichever name of their line
+        if spans and not is_quoted and not inline and end == ends:
+            marks.hidden = spans[0][1]
+
+
+class _Below:
+    """The lines that belong to a value above them."""
+
+    def __init__(self, text: str, spans: list[tuple[int, int]]) -> None:
+        self.spans = spans
+        self.said = "".join(text[start:end] for start, end in spans)
+        self.is_template = "{{" in self.said or "{%" in self.said
+        self.has_digit = re.search(r"\d", self.said) is not None
+        self.is_word = re.search(_NOT_OF_A_KEY, self.said) is None
+
+
+_NOTHING = _Below("", [])
 
 
 def _below(text: str, line: int, ends: int, block: bool) -> Iterator[tuple[int, int]]:

@@ -11,7 +11,7 @@ from starlette.requests import ClientDisconnect, Request
 
 from flowdsl.nearest import nearest
 from flowdsl.serve.content import note_fields
-from flowdsl.serve.fields import KNOWN_OF_EDITS, Asked, asked, form_values, json_body, param_of, shown
+from flowdsl.serve.fields import KNOWN_OF_EDITS, NOT_IN_FORMS, Asked, asked, form_values, json_body, param_of, shown
 from flowdsl.serve.reading import Held
 from flowdsl.serve.refusal import Refusal, all_of
 from flowdsl.values import Blob
@@ -100,6 +100,9 @@ async def edit(request: Request, deployment: str | None) -> Asked:
         ) from None
     body = form_values(fields)
     note_fields(request.scope["state"], body, KNOWN_OF_EDITS)
+    for name in (name for name in NOT_IN_FORMS if name in body):
+        message = f"A form has no '{name}': send the edit as 'application/json', with 'images'."
+        wrong.append(Refusal(400, message, param=name, code="unknown_parameter"))
     found = asked(body, deployment=deployment, is_edit=True)
     if len(files["mask"]) > 1:
         wrong.append(Refusal(400, "There can be one mask.", param="mask", code="invalid_value"))

@@ -42,8 +42,10 @@ NEWER: Mapping[str, str] = {
 OF_EDITS: Mapping[str, str] = {"input_fidelity": TEXT}
 _KNOWN: Mapping[str, str] = {**FIELDS, **NEWER}
 KNOWN_OF_EDITS: Mapping[str, str] = {**_KNOWN, **OF_EDITS}
-OF_GENERATIONS = ("moderation", "style")
+OF_GENERATIONS = ("style",)
 """What an edit does not have; it is told so by what checks flows."""
+NOT_IN_FORMS = ("moderation",)
+"""What an edit has as JSON alone."""
 _OF_PICTURES = frozenset({*OF_EDITS, "image", "images", "image[]", "mask"})
 FORMATS = ("url", "b64_json")
 _PYTHON = {TEXT: str, NUMBER: int, FLAG: bool}

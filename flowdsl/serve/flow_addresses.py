@@ -73,7 +73,7 @@ class FlowAddresses:
         self._access.check_flow(token, id)
         flow, state = self._runs.flows[id], request.scope["state"]
         body = await json_object(request)
-        note_inputs(state, body.get(INPUTS), _secret(flow))
+        note_inputs(state, body.get(INPUTS), _secret(flow, body.get(INPUTS)))
         inputs = given_inputs(flow, body)
         check_room(self._runs.in_flight)
         owner = "" if token is None else token.name
@@ -159,10 +159,14 @@ class FlowAddresses:
         yield _event(None, "result", self._said(request, run))
 
 
-def _secret(flow: Flow) -> frozenset[str]:
-    """The inputs of a flow that are secrets."""
+def _secret(flow: Flow, given: Any) -> frozenset[str]:
+    """The inputs given that are secrets of a flow; where it has some, also those that it does not know: such a name may
+    be that of a secret, misspelt."""
     properties: Mapping[str, Any] = flow.inputs_schema().get("properties", {})
-    return frozenset(name for name, schema in properties.items() if schema.get("writeOnly") is True)
+    secret = {name for name, schema in properties.items() if schema.get("writeOnly") is True}
+    if secret and isinstance(given, Mapping):
+        secret |= {name for name in given if name not in properties}
+    return frozenset(secret)
 
 
 def _other_process(status: int, what: str = "Another process of this gateway works on this run") -> Refusal:

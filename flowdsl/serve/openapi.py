@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from flowdsl.serve.fields import FIELDS, FLAG, FORMATS, NEWER, NUMBER, OF_EDITS, OF_GENERATIONS, TEXT
+from flowdsl.serve.fields import FIELDS, FLAG, FORMATS, NEWER, NOT_IN_FORMS, NUMBER, OF_EDITS, OF_GENERATIONS, TEXT
 from flowdsl.serve.openapi_schemas import ANY_EVENT, JSON, SCHEMAS, content, refusals, said
 
 _TYPES = {TEXT: "string", NUMBER: "integer", FLAG: "boolean"}
@@ -125,7 +125,8 @@ def _run_of(id: str, schema: Mapping[str, Any]) -> dict[str, Any]:
 def _fields(path: str, names: list[str], *, is_edit: bool = False, is_form: bool = False) -> dict[str, Any]:
     """The schema of the fields of a request. A form has no null."""
     fields = {**FIELDS, **NEWER, **(OF_EDITS if is_edit else {})}
-    for name in (*(["model"] if "{deployment}" in path else []), *(OF_GENERATIONS if is_edit else ())):
+    lacking = (*(OF_GENERATIONS if is_edit else ()), *(NOT_IN_FORMS if is_form else ()))
+    for name in (*(["model"] if "{deployment}" in path else []), *lacking):
         fields.pop(name)
     properties: dict[str, Any] = {}
     for name, kind in fields.items():

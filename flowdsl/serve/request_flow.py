@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections import OrderedDict
-from collections.abc import Container, Iterator
+from collections.abc import Container, Iterable, Iterator
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -16,7 +16,7 @@ from flowdsl.diagnostics import Diagnostic
 from flowdsl.environment import Environment
 from flowdsl.environment.flow import Flow
 from flowdsl.environment.picture_steps import edit_step, picture_step
-from flowdsl.errors import FlowCheckError, RunError
+from flowdsl.errors import FlowCheckError, RunError, UsageError
 from flowdsl.journal.runs import OF_GATEWAY
 from flowdsl.serve.fields import Asked
 from flowdsl.serve.refusal import Refusal, code_of
@@ -190,6 +190,14 @@ def example(environment: Environment, routing: Routing) -> Iterator[Flow]:
     for target in dict.fromkeys(target for route in routes for target in route.targets()):
         with suppress(FlowCheckError):  # a request will say so
             yield flows.of(Asked(target.model, "A picture", {}, None, False), target).flow
+
+
+def example_of(environment: Environment, services: Iterable[str], model: str) -> Iterator[Flow]:
+    """The flow of a request for a model to each of these services that makes pictures."""
+    flows = RequestFlows(environment)
+    for name in services:
+        with suppress(FlowCheckError, UsageError):
+            yield flows.of(Asked(model, "A picture", {}, None, False), Target(name, model)).flow
 
 
 def inputs_of(asked: Asked, target: Target) -> dict[str, Any]:

@@ -90,8 +90,9 @@ def _share(value: Any, number: int, count: int) -> Any:
     """What of a usage falls to one of so many pictures: whole tokens, which add up to all of them."""
     if isinstance(value, Mapping):
         found = {name: _share(each, number, count) for name, each in value.items()}
-        if isinstance(found.get("total_tokens"), int):
-            found["total_tokens"] = found.get("input_tokens", 0) + found.get("output_tokens", 0)
+        parts = [found.get(name) for name in ("input_tokens", "output_tokens")]
+        if _is_count(found.get("total_tokens")) and all(map(_is_count, parts)):
+            found["total_tokens"] = sum(parts)
         return found
     if _is_count(value):
         return value // count + (number < value % count)

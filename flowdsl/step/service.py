@@ -67,7 +67,7 @@ def check_key(service: Service, setting: str) -> None:
         from flowdsl.errors import ConfigError
 
         hint = f"set {where} to the key alone, as the vendor shows it"
-        raise ConfigError(f"the key in {where} {wrong}", code="invalid-key", hint=hint)
+        raise ConfigError(f"the key in {where} {wrong}", code="invalid-key", hint=hint).about(setting)
 
 
 class Service:

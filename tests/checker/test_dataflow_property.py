@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from random import Random
 
+import pytest
 import yaml
 from flow_grammar import Grammar
 from hypothesis import given, settings
@@ -48,6 +49,7 @@ def failures(text: str) -> list[str]:
     return found
 
 
+@pytest.mark.long
 @given(st.integers(0, 10**9), st.sampled_from((0.05, 0.15)))
 @settings(max_examples=60, deadline=None)
 def test_a_flow_that_checks_clean_meets_nothing_undefined_and_no_wrong_type_when_it_runs(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -134,3 +135,41 @@ def test_steps_are_looked_through_once_for_all_undeclared_inputs(monkeypatch: py
     flow = "flow:\n" + lines('  - {step: SAVE_IMAGES, in: "{{ inputs.i# }}"}\n', 20)
     flowdsl.check(flow)
     assert walked < 5
+
+
+@pytest.mark.parametrize("pattern", ["password=", "key=", "key=!", "{key=", "password:|", "a\n key: "])
+def test_what_is_looked_at_for_each_name_of_a_secret_does_not_grow_with_the_line(
+    pattern: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked = 0
+
+    class Counting:
+        def __init__(self, pattern: re.Pattern[str]) -> None:
+            self._pattern = pattern
+
+        def fullmatch(self, text: str) -> Any:
+            nonlocal looked
+            looked += len(text)
+            return self._pattern.fullmatch(text)
+
+        def match(self, text: str, *given: int) -> Any:
+            nonlocal looked
+            looked += len(text)
+            return self._pattern.match(text, *given)
+
+    values = plain._values
+
+    def counting(text: str, match: re.Match[str], *given: Any) -> Any:
+        nonlocal looked
+        for start, end in values(text, match, *given):
+            looked += end - start
+            yield start, end
+
+    for name in ("_MAYBE_A_KEY", "_KEY_LINE"):
+        monkeypatch.setattr(plain, name, Counting(getattr(plain, name)))
+    monkeypatch.setattr(plain, "_values", counting)
+    below = "\n   deeper" * 100
+    plain.plain_secrets(pattern * 100 + below)
+    once, looked = looked, 0
+    plain.plain_secrets(pattern * 200 + below)
+    assert looked <= 2.2 * once

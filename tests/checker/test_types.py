@@ -18,6 +18,7 @@ values = st.recursive(
 )
 
 
+@pytest.mark.long
 @given(values, values)
 def test_a_join_holds_both_and_does_not_depend_on_their_order(a: Any, b: Any) -> None:
     one, other = of_value(a), of_value(b)

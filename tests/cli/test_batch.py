@@ -104,6 +104,7 @@ def test_only_some_records_are_run(run: Run, more: tuple[str, ...], numbers: lis
     assert numbers is None or found == numbers
 
 
+@pytest.mark.long
 def test_a_batch_stops_where_its_money_ends_and_goes_on_with_more(run: Run) -> None:
     records = "name\n" + "".join(f"P{n}\n" for n in range(5))
     code, _, err = run(*batch("--over", "a.csv", "--max-usd", "0.02", "--concurrency", "1"), over=records)
@@ -163,6 +164,7 @@ def test_what_was_written_half_is_taken_away_and_done_again(run: Run) -> None:
     assert out.startswith("4 records done, simulated, would cost about $0.02")
 
 
+@pytest.mark.long
 def test_a_file_that_changed_is_no_batch_to_go_on_with_but_one_that_grew_is(run: Run) -> None:
     records = "name\n" + "".join(f"P{n}\n" for n in range(4))
     run(*batch("--over", "a.csv", "--max-usd", "0.02", "--concurrency", "1"), over=records)
@@ -199,6 +201,7 @@ def test_what_is_wrong_is_told_before_anything_runs(run: Run, arguments: tuple[s
     assert not Path("cards").exists()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("vendor", [(), ("--vendor-batch",)])
 def test_faults_strike_the_records_of_a_batch_too(run: Run, vendor: tuple[str, ...]) -> None:
     faults = ("--fault", "card=moderation:1")
@@ -218,6 +221,7 @@ def test_a_record_that_may_be_billed_is_held_and_not_among_those_to_run_again(ru
     assert (code, "2 records done" in out) == (0, True)
 
 
+@pytest.mark.long
 def test_what_may_be_billed_and_is_sent_again_counts_twice_for_the_limit_of_a_batch(run: Run) -> None:
     limited = ("--over", "a.csv", "--max-usd", "0.013", "--concurrency", "1", "--fault", "card=reset:1")
     code, out, _ = run(*batch(*limited), over="name\nAda\nBo\n")

@@ -39,6 +39,7 @@ def moving(shown: str) -> list[str]:
     return [line[2:] for line in re.split(r"[\r\n]+", shown) if line[:1] in FRAMES]
 
 
+@pytest.mark.long
 def test_a_loop_on_a_terminal_shows_which_item_of_how_many_is_at_work(tmp_path: Path) -> None:
     (tmp_path / "a.flow.yaml").write_text(PICTURES, encoding="utf-8")
     with Simulator(faults=["slow,delay_s=0.3"]) as simulator:

@@ -59,6 +59,7 @@ def change(old: str, new: str) -> None:
     path.write_text(text.replace(old, new), encoding="utf-8")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("step", "number"), [("sketch", 6), ("three", 5), ("flow[2]", 2), ("hung", 1)])
 def test_what_is_before_the_step_is_used_and_what_follows_is_bought(run: Run, step: str, number: int) -> None:
     assert simulated(run)[0] == 0

@@ -199,6 +199,7 @@ def test_the_banner_is_painted_once_the_release_is_out(studio: Studio, web: Web)
     }
 
 
+@pytest.mark.long
 def test_a_server_that_fails_is_no_release_that_is_not_out(studio: Studio) -> None:
     with pytest.raises(flowdsl.ServiceError) as caught:
         studio.run("release-banner.flow.yaml", {"api": "http://127.0.0.1:9", "pause_ms": 1})

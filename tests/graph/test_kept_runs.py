@@ -134,6 +134,16 @@ def test_what_a_run_from_a_step_did_not_come_to_is_not_drawn_as_reused(capsys: p
     assert [each.partition(":")[0] for each in drawn(capsys, "--run", "last")] == ["done", "failed", "", "", ""]
 
 
+def test_a_step_that_shared_a_purchase_is_not_drawn_as_never_run(capsys: pytest.CaptureFixture[str]) -> None:
+    card = CARD.replace("{{ inputs.what }}", "kite")
+    Path("kites.flow.yaml").write_text(card + card.replace("kite", "fox") + card)
+    assert main(["run", "kites.flow.yaml", "--simulate", "--quiet", "--cache", "run"]) == 0
+    assert [each.partition(":")[0] for each in drawn(capsys, "--run", "last")] == ["done", "done", "done"]
+    Path("kites.flow.yaml").write_text(f"{card}- {{step: END, condition: true}}\n{card}")
+    assert main(["run", "kites.flow.yaml", "--simulate", "--quiet"]) == 0
+    assert [each.partition(":")[0] for each in drawn(capsys, "--run", "last")] == ["done", "", ""]
+
+
 def test_wrong_uses_are_told(capsys: pytest.CaptureFixture[str]) -> None:
     Path("card.flow.yaml").write_text(CARD.replace("{{ inputs.what }}", "kite"))
     Path("other.flow.yaml").write_text("- {step: SET, a: 1}\n")

@@ -204,6 +204,7 @@ def reserve(budget: RunBudget, usd: float | None) -> Reservation:
     return asyncio.run(budget.reserve(usd))
 
 
+@pytest.mark.long
 @given(OUTCOMES, st.floats(0.01, 5), st.integers(0, 40))
 def test_whatever_comes_of_the_requests_the_limits_hold(
     outcomes: list[tuple[float, str, float]], max_usd: float, max_requests: int

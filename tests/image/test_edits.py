@@ -323,7 +323,32 @@ def test_a_mask_with_a_film_cannot_be(project: Path) -> None:
     assert (code, said) == ("conflicting-values", "`output_format: gif` goes without a mask")
 
 
-@pytest.mark.parametrize("option", ["style: vivid", "moderation: low"])
+def test_moderation_of_an_edit_is_sent_as_json_which_alone_has_it(project: Path) -> None:
+    with Simulator() as simulator:
+        entry = {"endpoint": simulator.openai_base_url, "apiKey": simulator.key}
+        step = {"step": "OPENAI_IMAGE_EDIT", "model": "gpt-image-2", "instruction": "A cat", "images": "house.png"}
+        flow = [{**step, "moderation": "low", "mask": "mask.png"}, step]
+        run(project, json.dumps({"services": {"OPENAI_IMAGE_GENERATION": entry}, "flow": flow}))
+        first, second = (request.json for request in simulator.requests)
+        assert [request.status for request in simulator.requests] == [200, 200]
+    address = f"data:image/png;base64,{base64.b64encode((project / 'house.png').read_bytes()).decode()}"
+    assert (first["moderation"], first["images"]) == ("low", [{"image_url": address}]) and "image_url" in first["mask"]
+    assert "images" not in second and [file["field"] for file in second["files"]] == ["image"]
+
+
+def test_moderation_of_an_edit_is_an_error_where_the_vendor_has_none(project: Path) -> None:
+    azure = {
+        "provider": "azure",
+        "endpoint": "https://a.openai.azure.com",
+        "deploymentId": "d",
+        "apiVersion": "2026-01-01",
+    }
+    step = {"step": "AZURE_OPENAI_IMAGE_EDIT", "instruction": "A cat", "images": "house.png", "moderation": "low"}
+    found = errors(project, json.dumps({"services": {"AZURE_OPENAI_IMAGE_GENERATION": azure}, "flow": [step]}))
+    assert "`moderation` is an option of generation: an edit has none" in [said for _, said, _ in found]
+
+
+@pytest.mark.parametrize("option", ["style: vivid"])
 def test_options_that_only_generation_has_are_errors(project: Path, option: str) -> None:
     name = option.partition(":")[0]
     found = errors(project, EDIT + f"  images: house.png\n  {option}\n")

@@ -74,6 +74,7 @@ def test_a_stream_fails_by_the_same_classes(fault: str, requests: int, bench: Be
     assert error.charge_possible is (fault != "rate_limit")
 
 
+@pytest.mark.long
 def test_a_hang_after_sending_is_never_resent(bench: Bench, simulator: Simulator) -> None:
     simulator.faults.add(Fault("hang", times=9))
     error = failed(bench, timeoutMs=1000)

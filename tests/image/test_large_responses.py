@@ -26,6 +26,7 @@ def _short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("flowdsl_steps.image.fetch._PAUSE_S", 0.0)
 
 
+@pytest.mark.long
 def test_of_thousands_of_links_no_more_are_fetched_than_a_response_may_hold(tmp_path: Path) -> None:
     with Web(order(*[{"url": "/i"}] * 10_000), response(PNG)) as web:
         found = told(tmp_path, web)

@@ -236,6 +236,7 @@ def held(path: Path) -> int:
     return descriptor
 
 
+@pytest.mark.long
 def test_a_manifest_that_another_process_holds_keeps_neither_the_loop_nor_other_runs_waiting(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

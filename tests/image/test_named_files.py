@@ -337,6 +337,7 @@ with ThreadPoolExecutor(8) as pool:
 """
 
 
+@pytest.mark.long
 def test_two_processes_of_eight_threads_claim_each_name_once_and_lose_no_line(tmp_path: Path) -> None:
     count = 150
     running = [

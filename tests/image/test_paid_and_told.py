@@ -94,6 +94,7 @@ PARTIAL = {"type": "image_generation.partial_image", "partial_image_index": 0, *
 LINK = {"type": "image_generation.completed", "url": "http://HERE/i"}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("timeout", [None, 1000], ids=["the connection breaks", "the deadline passes"])
 def test_a_streamed_picture_that_came_whole_outlives_the_end_of_its_event(timeout: int | None, tmp_path: Path) -> None:
     end = sent(stream(PARTIAL, COMPLETED, cut='"total_'), hang if timeout else None)

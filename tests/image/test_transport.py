@@ -165,6 +165,7 @@ def test_a_body_that_breaks_off_keeps_the_pictures_that_came_whole(tmp_path: Pat
     assert [path.suffix for path in tmp_path.iterdir()] == [".png"]
 
 
+@pytest.mark.long
 def test_the_deadline_counts_for_the_whole_attempt_and_not_for_each_read(tmp_path: Path) -> None:
     async def drip(head: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 9999\r\n\r\n")

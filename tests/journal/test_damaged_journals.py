@@ -135,6 +135,7 @@ def test_a_journal_of_an_older_version_is_migrated_and_its_runs_are_resumed(
         assert error.code == "journal-newer"
 
 
+@pytest.mark.long
 def test_two_that_make_a_journal_at_once_both_have_it(tmp_path: Path) -> None:
     for number in range(20):
         many = [Database(tmp_path / str(number)) for _ in range(4)]

@@ -54,6 +54,26 @@ def test_what_is_released_can_be_spent_and_another_day_begins_anew(tmp_path: Pat
         reserve(budget, 0.9)
 
 
+REFUSES = """CREATE TRIGGER refuses BEFORE INSERT ON spending WHEN NEW.usd < 0.9
+    BEGIN SELECT RAISE(ABORT, 'database or disk is full'); END"""
+
+
+def test_what_was_not_spent_of_what_was_set_aside_is_given_back_where_the_file_did_not_take_that_at_first(
+    tmp_path: Path,
+) -> None:
+    with Database(tmp_path) as database:
+        budget = DayBudget(database, Most(1.0, "flowdsl.toml"), clock=lambda: DAY_S)
+        first = reserve(budget, 0.9)
+        database.submit(lambda db: db.execute(REFUSES) and None).result()
+        first.settle(0.1)
+        with pytest.raises(LimitExceeded):
+            reserve(budget, 0.9)
+        database.submit(lambda db: db.execute("DROP TRIGGER refuses") and None).result()
+        reserve(budget, 0.9).release()
+        with pytest.raises(LimitExceeded, match=r"\$0.9000 of the \$1.0000 a day are left"):
+            reserve(budget, 0.91)
+
+
 def test_the_line_of_a_project_counts_for_all_runs_and_says_how_to_go_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -91,3 +91,31 @@ def test_the_account_says_what_the_journal_did_not_take_at_all(
     assert (
         "did not take how 1 request ended: it stands there as in doubt, and may be billed; `--resend` would buy" in err
     )
+
+
+REFUSES_ENDS = """CREATE TRIGGER refuses BEFORE UPDATE ON runs WHEN NEW.ended IS NOT NULL
+    BEGIN SELECT RAISE(ABORT, 'database or disk is full'); END"""
+
+
+def status(found: Shop) -> str:
+    with Journal(found.state) as journal:
+        (run,) = journal.runs.all()
+        return run.status
+
+
+def test_the_end_of_a_run_that_the_journal_did_not_take_is_written_when_it_is_closed(at: Shop) -> None:
+    change(at.state, REFUSES_ENDS)
+    with Journal(at.state) as journal:
+        at.flow(BOAT).run(journal=journal)
+        assert (len(journal.database.owed), status(at)) == (0, "killed")
+        change(at.state, "DROP TRIGGER refuses")
+    assert status(at) == "done"
+
+
+def test_an_end_that_is_written_later_changes_nothing_that_was_decided_of_the_run_meanwhile(at: Shop) -> None:
+    change(at.state, REFUSES_ENDS)
+    with Journal(at.state) as journal:
+        at.flow(BOAT).run(journal=journal)
+        change(at.state, "DROP TRIGGER refuses")
+        change(at.state, "UPDATE runs SET status = 'dropped'")
+    assert status(at) == "dropped"

@@ -54,6 +54,7 @@ def test_whoever_waits_keeps_the_place_in_the_queue(tmp_path: Path) -> None:
     assert came == sorted(came)
 
 
+@pytest.mark.long
 def test_a_process_that_stood_still_does_not_send_at_once_what_became_late(tmp_path: Path) -> None:
     times: list[float] = []
     stood_still: list[float] = []

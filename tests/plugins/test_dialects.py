@@ -201,6 +201,7 @@ def command(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
     )
 
 
+@pytest.mark.long
 def test_the_command_line_validates_explains_and_runs_a_list_of_prompts(tmp_path: Path) -> None:
     (tmp_path / "prompts.json").write_text(PROMPTS, encoding="utf-8")
     (tmp_path / "wrong.json").write_text(PROMPTS.replace("1024x1024", "1000x1000"), encoding="utf-8")

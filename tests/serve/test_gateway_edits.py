@@ -142,6 +142,17 @@ def test_a_picture_in_the_wrong_place_is_told_where_it_goes(
     assert (found.status_code, error["param"]) == (400, field) and said in error["message"]
 
 
+def test_moderation_of_an_edit_in_json_reaches_the_service_and_a_form_has_none(gateway: Running) -> None:
+    body = {"prompt": "A kite", "model": MODEL, "moderation": "low", "images": [{"image_url": data_address(picture())}]}
+    found = gateway.post(body, "/v1/images/edits")
+    assert found.status_code == 200 and gateway.simulator.requests[-1].json["moderation"] == "low", found.text
+    fields = {"prompt": "A kite", "model": MODEL, "moderation": "low"}
+    files = [("image", ("a.png", picture(), "image/png"))]
+    found = httpx.post(f"{gateway.url}/v1/images/edits", data=fields, files=files)
+    error = found.json()["error"]
+    assert (found.status_code, error["param"]) == (400, "moderation") and "application/json" in error["message"]
+
+
 def test_an_edit_streams_its_events(gateway: Running) -> None:
     stream = gateway.client().images.edit(
         image=("a.png", picture(), "image/png"),

@@ -102,6 +102,7 @@ def test_a_run_of_another_process_is_found_and_ended_by_its_address(tmp_path: Pa
         assert httpx.get(f"{there.url}/runs/no%00thing").status_code == 404
 
 
+@pytest.mark.long
 def test_a_key_is_for_one_request_also_where_two_are_asked_at_the_same_time(tmp_path: Path) -> None:
     with (
         Simulator(plain=True, key="sk-a", faults=[parse_fault("slow,delay_s=0.3")]) as first,

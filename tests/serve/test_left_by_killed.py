@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
 from gateways import SMALL, running_gateway
 
 KEEPS = """
@@ -45,6 +46,7 @@ def test_files_that_a_killed_gateway_kept_for_further_runs_are_removed(tmp_path:
         assert gateway.post({"prompt": "A kite", **SMALL}).status_code == 200
 
 
+@pytest.mark.long
 def test_files_that_a_killed_server_of_an_agent_kept_for_further_runs_are_removed(tmp_path: Path) -> None:
     state, flow = tmp_path / "state", tmp_path / "a.flow.yaml"
     flow.write_text("- step: SET\n  a: 1\n", encoding="utf-8")

@@ -12,6 +12,7 @@ from gateways import MODEL, SMALL, Running, running_gateway
 from web_server import Web, response
 
 from flowdsl.cli import main
+from flowdsl.serve.content import CONTENT, note_fields
 from flowdsl.serve.tokens import Tokens
 
 ECHO = """\
@@ -80,6 +81,27 @@ def test_the_line_of_a_run_says_its_inputs_without_those_that_are_secret(asked: 
     wrong = line(gateway, {"inputs": {"city": 5, "code": "1234"}}, headers, "/flows/echo/runs")
     assert (wrong["status"], wrong["inputs"]) == (400, {"city": 5, "code": "***"})
     assert line(gateway, {"inputs": "Faro"}, headers, "/flows/echo/runs")["status"] == 400
+    misspelt = line(gateway, {"inputs": {"city": "Faro", "coed": "1234"}}, headers, "/flows/echo/runs")
+    assert (misspelt["status"], misspelt["inputs"]) == (400, {"city": "Faro", "coed": "***"})
+
+
+@pytest.mark.parametrize("field", ["prompt", "user", "size"])
+@pytest.mark.parametrize(
+    "value", [["kites"] * 100_000, [[]] * 100_000, {str(n): {} for n in range(50_000)}, [10**4000] * 100]
+)
+def test_a_body_of_very_many_values_fills_no_log(field: str, value: Any) -> None:
+    state: dict[str, Any] = {CONTENT: {}}
+    note_fields(state, {"prompt": PROMPT, field: value, "n": 1}, ("prompt", field, "n"))
+    said = state[CONTENT]
+    assert len(json.dumps(said)) < 150_000
+    assert field == "prompt" or said["prompt"] == PROMPT
+
+
+@pytest.mark.parametrize("pattern", ["http://", "data:a/", "data:image/png;base64", "http://x/?", "/pictures/", "key="])
+def test_a_prompt_that_is_an_address_over_and_over_is_shown_within_its_length(pattern: str) -> None:
+    state: dict[str, Any] = {CONTENT: {}}
+    note_fields(state, {"prompt": pattern * 200_000}, ("prompt",))
+    assert len(state[CONTENT]["prompt"]) <= 32_001
 
 
 def test_what_a_service_made_of_the_prompt_is_in_the_line(tmp_path: Path) -> None:

@@ -44,10 +44,12 @@ class Painter:
     is the number of the first, `breaks_at` that of the one in whose place it breaks off; where `only_last` the event of
     the last one alone says what was used."""
 
-    def __init__(self, *, first: int = 0, breaks_at: int = -1, only_last: bool = False) -> None:
+    def __init__(
+        self, *, first: int = 0, breaks_at: int = -1, only_last: bool = False, usage: str = json.dumps(USAGE)
+    ) -> None:
         self._may = threading.Semaphore(0)
         self._numbers = itertools.count(first)
-        self._breaks_at, self._only_last = breaks_at, only_last
+        self._breaks_at, self._only_last, self._usage = breaks_at, only_last, usage
         self.web = Web(self._respond)
 
     def let(self, count: int = 1) -> None:
@@ -69,9 +71,8 @@ class Painter:
                 return
             kind = f"image_{'edit' if is_edit else 'generation'}.completed"
             event = {"type": kind, "b64_json": base64.b64encode(picture(number)).decode(), "quality": "high"}
-            if each == last or not self._only_last:
-                event["usage"] = USAGE
-            connection.sendall(f"event: {kind}\ndata: {json.dumps(event)}\n\n".encode())
+            said = f', "usage": {self._usage}' if each == last or not self._only_last else ""
+            connection.sendall(f"event: {kind}\ndata: {json.dumps(event)[:-1]}{said}}}\n\n".encode())
 
 
 @contextmanager
@@ -127,6 +128,29 @@ def test_what_only_the_last_picture_says_of_the_usage_is_in_the_last_event(tmp_p
     with painted(tmp_path, painter) as (_, client):
         events = [*client.images.generate(n=3, **POSTER)]
     assert [event.usage and event.usage.total_tokens for event in events] == [None, None, 25]
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(
+    "usage",
+    [
+        '{"input_tokens": 5, "output_tokens": null, "total_tokens": 25}',
+        '{"input_tokens": {"text": 5}, "total_tokens": true}',
+        '{"input_tokens": 1e400, "output_tokens": "many", "total_tokens": -Infinity}',
+        '{"input_tokens": ' + 480 * '{"a": ' + "1" + 481 * "}",
+    ],
+    ids=["null", "other kinds", "no numbers", "deep"],
+)
+def test_no_picture_of_a_stream_is_lost_for_what_its_service_says_of_the_usage(tmp_path: Path, usage: str) -> None:
+    painter = Painter(usage=usage, only_last=usage.startswith('{"input_tokens": 5'))
+    painter.let(3)
+    with painted(tmp_path, painter) as (gateway, _):
+        told = gateway.post({**POSTER, "n": 3}).text
+        assert states(gateway) == [("ok", 3)]
+    events = [line.removeprefix("data: ") for line in told.splitlines() if line.startswith("data: ")]
+    assert [json.loads(each, parse_constant=pytest.fail)["type"] for each in events] == [
+        "image_generation.completed"
+    ] * 3
 
 
 @pytest.mark.long

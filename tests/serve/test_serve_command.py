@@ -39,6 +39,7 @@ def serving(folder: Path, *arguments: str) -> Iterator[tuple[subprocess.Popen[st
             process.kill()
 
 
+@pytest.mark.long
 def test_it_serves_the_simulator_and_finishes_what_is_begun_when_it_is_terminated(tmp_path: Path) -> None:
     with serving(tmp_path) as (process, url):
         assert httpx.get(f"{url}/readyz").json()["status"] == "ready"

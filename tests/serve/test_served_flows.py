@@ -205,6 +205,7 @@ def test_the_run_of_one_token_is_not_there_for_another(tmp_path: Path) -> None:
         assert httpx.get(f"{gateway.url}/flows", headers=models).json()["data"] == []
 
 
+@pytest.mark.long
 def test_a_run_of_an_earlier_process_is_known_with_its_pictures_and_says_what_is_not_kept_of_it(tmp_path: Path) -> None:
     write_flows(tmp_path)
     settings, key = '[serve]\nflows = ["flows"]\n', {"Idempotency-Key": "order-1"}
@@ -268,6 +269,7 @@ def test_a_client_that_knows_the_digest_of_a_picture_gets_no_new_address_of_it(t
             assert made["sha256"] in events.text and "/pictures/" not in events.text
 
 
+@pytest.mark.long
 def test_a_gateway_that_ends_waits_for_a_run_that_nobody_waits_for(tmp_path: Path) -> None:
     write_flows(tmp_path)
     with running_gateway(tmp_path, '[serve]\nflows = ["flows"]\n') as gateway:

@@ -103,6 +103,7 @@ def test_the_images_of_one_request_show_the_same_subject_in_other_ways() -> None
     assert len(pictures) == 4
 
 
+@pytest.mark.long
 def test_a_second_process_draws_the_same_subject() -> None:
     code = (
         "import sys, hashlib; sys.path.insert(0, sys.argv[1])\n"

@@ -295,6 +295,7 @@ def _authority(folder: Path) -> None:
         pytest.skip("openssl cannot make a certificate here")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("given", ["caPem clientPem", "caPem", ""], ids=["both", "no client", "none"])
 def test_certificates_of_a_provider_are_those_of_its_connection(given: str, tmp_path: Path) -> None:
     """A server that wants a certificate of the client, from an authority that nobody else knows."""

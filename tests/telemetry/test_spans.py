@@ -237,6 +237,7 @@ def test_a_variable_that_cannot_be_is_told_before_anything_runs(
     assert main(["run", "boat.flow.yaml", "--simulate", "--quiet"]) == 0
 
 
+@pytest.mark.long
 def test_nothing_of_it_is_imported_when_nobody_watches(tmp_path: Path) -> None:
     (tmp_path / "boat.flow.yaml").write_text(f"- {IMAGE}\n")
     program = (

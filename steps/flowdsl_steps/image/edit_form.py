@@ -12,6 +12,7 @@ from typing import Any
 from flowdsl.image.formats import EXTENSIONS
 from flowdsl.image.image import Image
 from flowdsl_steps.http.multipart import Multipart, Part
+from flowdsl_steps.image.pictures_in_json import linked
 from flowdsl_steps.image.request import ImageRequest
 
 
@@ -23,6 +24,17 @@ def edit_form(fields: Mapping[str, Any], request: ImageRequest) -> Multipart:
     if request.mask is not None:
         parts.append(picture_part("mask", "mask", request.mask))
     return Multipart(parts)
+
+
+def edit_json(fields: Mapping[str, Any], request: ImageRequest) -> dict[str, Any]:
+    """The body of an edit that says what a form does not. Source: OpenAPI description of OpenAI's API, 2026-11.
+
+    Raises:
+        ConfigError: a picture is larger than JSON may hold.
+    """
+    than, otherwise = "an edit with `moderation` takes", "leave `moderation` out"
+    body = {**fields, "images": [linked(image, than, otherwise) for image in request.images]}
+    return body if request.mask is None else {**body, "mask": linked(request.mask, than, otherwise)}
 
 
 def picture_part(name: str, stem: str, image: Image) -> Part:

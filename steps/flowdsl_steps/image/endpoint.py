@@ -29,20 +29,20 @@ def split_endpoint(service: Service, endpoint: object) -> SplitResult:
             f"{problem.message}",
             code="invalid-endpoint",
             hint=problem.hint,
-        )
+        ).about("endpoint")
     parts = urlsplit("" if problem is not None else text)
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ConfigError(
             f"the endpoint of the service {service.name} is {show(_shown(text))}, which is not a web address",
             code="invalid-endpoint",
             hint="write it in full: `endpoint: https://…`",
-        )
+        ).about("endpoint")
     if parts.username is not None:
         raise ConfigError(
             f"the endpoint of the service {service.name} holds a user name or a password",
             code="invalid-endpoint",
             hint="put the key in `apiKey`",
-        )
+        ).about("endpoint")
     return parts
 
 
@@ -61,7 +61,7 @@ def refuse_other_operation(service: Service, url: str) -> None:
         "added to it",
         code="invalid-endpoint",
         hint=f"write the address before it: `endpoint: {given[: found.start()]}`",
-    )
+    ).about("endpoint")
 
 
 _OPERATION = re.compile(
@@ -103,7 +103,7 @@ def missing(service: Service, key: str, variable: str | None) -> ConfigError:
         f"Service not configured: {service.name} has no `{key}`",
         code="service-not-configured",
         hint=f"add `{key}:` to the service {service.name}{where}",
-    )
+    ).about(key)
 
 
 def need_extra(service: Service, package: str, extra: str, for_what: str) -> None:
@@ -147,7 +147,7 @@ def extra_headers(service: Service) -> dict[str, str]:
         if (problem := header_problem(name, value, "flowdsl")) is not None:
             raise ConfigError(
                 f"the service {service.name}: {problem.message}", code="invalid-header", hint=problem.hint
-            )
+            ).about("headers")
     return {str(name): to_text(value).strip() for name, value in given if value is not None}
 
 

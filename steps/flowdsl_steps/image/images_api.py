@@ -11,6 +11,7 @@ from flowdsl.image.image import Image
 from flowdsl.image.store import ImageWriter
 from flowdsl_steps.image.received import MOST_PICTURES, BrokenResponse, LinkedImage, Received
 from flowdsl_steps.image.response import stored
+from flowdsl_steps.image.usage import figures
 
 URL_LIFETIME_S = 60 * 60
 """How long an image address of the vendor lives. Source: OpenAI API reference, Images: valid for 60 minutes."""
@@ -54,7 +55,7 @@ def with_facts(received: Received) -> Received:
     """The facts of a payload, as far as it holds them."""
     usage, size, quality = (received.payload.get(key) for key in ("usage", "size", "quality"))
     return received._replace(
-        usage=usage if isinstance(usage, dict) else None,
+        usage=figures(usage) if isinstance(usage, dict) else None,
         size=size if isinstance(size, str) else None,
         quality=quality if isinstance(quality, str) else None,
     )

@@ -16,8 +16,10 @@ from flowdsl_steps.image.resolved_model import ResolvedModel
 if TYPE_CHECKING:
     from flowdsl.image.image import Image
 
-NOT_IN_EDITS = ("style", "moderation")
+NOT_IN_EDITS = ("style",)
 """Options of generation that an edit has no field for. Source: openai-python 3.57, `ImageEditParams`."""
+ONLY_IN_JSON = ("moderation",)
+"""Those that OpenAI has for an edit as JSON alone. Source: OpenAPI description of OpenAI's API, 2026-11."""
 _PNG = "image/png"
 _MEGABYTE = 1024 * 1024
 
@@ -26,7 +28,7 @@ def edit_problems(request: ImageRequest, resolved: ResolvedModel) -> Iterator[Pr
     """Everything that an edit of these pictures would be refused for. Source: openai-python 3.57, `ImageEditParams`."""
     if not is_edit(request):
         return
-    for name in NOT_IN_EDITS:
+    for name in (*NOT_IN_EDITS, *(() if resolved.provider == "openai" else ONLY_IN_JSON)):
         if request.option(name) is not None:
             message = f"`{name}` is an option of generation: an edit has none"
             yield Problem("unsupported-parameter", message, name, "remove it", fixes=drop(name))

@@ -38,7 +38,7 @@ def refuse_odd_key(service: Service) -> None:
     if len(named) > 1:
         message = f"the service {service.name} has both `apiKey` and `authKey`, and one request has one key"
         hint = "keep `authKey` for a token that is sent as `Authorization: Bearer`, else `apiKey`"
-        raise ConfigError(message, code="conflicting-values", hint=hint)
+        raise ConfigError(message, code="conflicting-values", hint=hint).about("authKey")
     for name in ("apiKey", "authKey"):
         text = str(service.get(name) or "").strip()
         if is_templated(text):
@@ -46,10 +46,12 @@ def refuse_odd_key(service: Service) -> None:
         first, blank, _ = text.partition(" ")
         if blank and first.rstrip(":").lower() in ("bearer", "basic", "key", "token", "authorization"):
             message = f"the `{name}` of the service {service.name} begins with a word of a header"
-            raise ConfigError(message, code="invalid-header", hint="give the key alone, without what stands before it")
+            hint = "give the key alone, without what stands before it"
+            raise ConfigError(message, code="invalid-header", hint=hint).about(name)
         if len(text.split()) > 1:
             message = f"the `{name}` of the service {service.name} holds a blank or an end of line, which no key has"
-            raise ConfigError(message, code="invalid-header", hint="give the key alone, on one line")
+            hint = "give the key alone, on one line"
+            raise ConfigError(message, code="invalid-header", hint=hint).about(name)
 
 
 def _is_of_environment(service: Service, name: str) -> bool:

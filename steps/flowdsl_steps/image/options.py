@@ -114,7 +114,12 @@ class ImageOptions(Step):
 
         refuse_odd_key(service)
         asked = ImageRequest(prompt="", model=given.get("model", ""))
-        endpoint = protocol_of(service).endpoint(service, asked)
+        try:
+            endpoint = protocol_of(service).endpoint(service, asked)
+        except ConfigError as error:
+            if error.code == "service-not-configured":  # what is said and cannot be comes before what is missing
+                refuse_odd_pem(service)
+            raise
         refuse_other_operation(service, endpoint.url)
         has_pem = service.get("caPem") or service.get("clientPem")
         if has_pem and not goes_astray(service, vendor_of(service), endpoint.url):  # else that is said first

@@ -41,4 +41,4 @@ def _fault(service: Service, name: str, error: OSError) -> ConfigError:
         f"the `{name}` of the service {service.name} cannot be used: {error.strerror or type(error).__name__}",
         code="invalid-certificate",
         hint=f"give the path of a PEM file, or its text: {_WHAT[name]}, which begins with `-----BEGIN`",
-    )
+    ).about(name)

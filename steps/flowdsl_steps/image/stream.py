@@ -168,7 +168,7 @@ class StreamedResponse(ResponseReader):
         for image in received.images:
             if isinstance(image, Image):
                 self.partials.append(Finished(image, received.usage, received.quality))
-        usage = added(self._payload.get("usage"), received.payload.get("usage"))
+        usage = added(self._payload.get("usage"), received.usage)
         self._payload = {**received.payload, "usage": usage}
 
     def finish(self) -> Received:

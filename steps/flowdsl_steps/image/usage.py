@@ -1,8 +1,12 @@
-"""Usage figures of several responses in one."""
+"""Usage figures: as they may be told, and those of several responses in one."""
 
 from __future__ import annotations
 
+import math
 from typing import Any
+
+_DEEPEST = 4
+"""Details of details: what is deeper is no figure of anybody's."""
 
 
 def added(first: Any, second: Any) -> Any:
@@ -12,3 +16,12 @@ def added(first: Any, second: Any) -> Any:
     if isinstance(first, (int, float)) and isinstance(second, (int, float)):
         return first + second
     return first if second is None else second
+
+
+def figures(usage: Any, deepest: int = _DEEPEST) -> Any:
+    """What a vendor says of the usage, without what is no number in JSON, such as `1e400`, or too deep."""
+    if isinstance(usage, dict):
+        return {key: figures(each, deepest - 1) for key, each in usage.items()} if deepest else None
+    if isinstance(usage, list):
+        return [figures(each, deepest - 1) for each in usage] if deepest else None
+    return None if isinstance(usage, float) and not math.isfinite(usage) else usage

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from flowdsl_steps.image.simulator.access import stranger
 from flowdsl_steps.image.simulator.asgi import Asgi, Receive, Scope, Send
 from flowdsl_steps.image.simulator.auth import check_key, secrets_of
+from flowdsl_steps.image.simulator.batch_lines import edit_in_json
 from flowdsl_steps.image.simulator.batches import Batches
 from flowdsl_steps.image.simulator.control import control
 from flowdsl_steps.image.simulator.edits import accepted_edit, body_of, validated_edit
@@ -122,7 +123,11 @@ class ImagesApi:
             if asgi.method != "POST":
                 raise refused(f"Not allowed to {asgi.method} on {record.path}.", code=None, status=405)
             check_key(asgi.headers, vendor, self.state.key)
-            if is_edit:
+            in_json = is_edit and vendor == "openai" and _is_json(asgi)
+            if in_json:
+                record.json = body_as_json(raw, secrets)
+                body, files = edit_in_json(self.state, _parse(asgi, raw))
+            elif is_edit:
                 fields, files = parsed_form(asgi.headers.get("content-type", ""), raw)
                 record.json = form_as_json(fields, files, secrets)
                 body = body_of(fields)
@@ -141,7 +146,7 @@ class ImagesApi:
             else:
                 rules, asked = self._model(asgi, vendor, deployment, body)
                 if is_edit:
-                    request = validated_edit(body, files, rules, vendor=vendor, asked_model=asked)
+                    request = validated_edit(body, files, rules, vendor=vendor, asked_model=asked, in_json=in_json)
                 else:
                     request = validated(body, rules, vendor=vendor, asked_model=asked)
         except Refusal as refusal:
@@ -174,9 +179,13 @@ def _check_api_version(query: str, rules: ModelRules) -> None:
         raise resource_not_found()
 
 
+def _is_json(asgi: Asgi) -> bool:
+    return asgi.headers.get("content-type", "").partition(";")[0].strip().lower() == "application/json"
+
+
 def _parse(asgi: Asgi, raw: bytes) -> dict[str, object]:
     content_type = asgi.headers.get("content-type", "")
-    if content_type.partition(";")[0].strip().lower() != "application/json":
+    if not _is_json(asgi):
         message = (
             f"Unsupported content type: '{content_type}'. This API method only accepts 'application/json' requests. "
             "Please try again with a supported content type."

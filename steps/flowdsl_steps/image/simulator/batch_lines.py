@@ -127,11 +127,20 @@ def _accepted(state: State, body: Mapping[str, Any], endpoint: str) -> AcceptedR
         raise model_not_found(asked)
     if endpoint == GENERATIONS:
         return validated(body, rules, vendor="openai", asked_model=asked)
+    fields, files = edit_in_json(state, body)
+    return validated_edit(fields, files, rules, vendor="openai", asked_model=asked, in_json=True)
+
+
+def edit_in_json(state: State, body: Mapping[str, Any]) -> tuple[dict[str, Any], list[File]]:
+    """The fields of an edit that is JSON, and its pictures, as parts of a form would be.
+
+    Raises:
+        Refusal: they are none.
+    """
     files = [*_files(state, body.get("images"), "image[]")]
     if body.get("mask") is not None:
         files += _files(state, [body["mask"]], "mask")
-    fields = {name: value for name, value in body.items() if name not in ("images", "mask")}
-    return validated_edit(fields, files, rules, vendor="openai", asked_model=asked)
+    return {name: value for name, value in body.items() if name not in ("images", "mask")}, files
 
 
 def _files(state: State, given: object, field: str) -> Iterator[File]:

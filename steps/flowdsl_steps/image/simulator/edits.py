@@ -27,7 +27,8 @@ _MEDIA_TYPES = ("image/jpeg", "image/png", "image/webp")
 _MOST_IMAGES = 16
 _BELOW_BYTES = 50 * 1024 * 1024
 _MASK_BELOW_BYTES = 4 * 1024 * 1024
-_NOT_IN_EDITS = frozenset({"moderation", "style"})
+_NOT_IN_EDITS = frozenset({"style"})
+_NOT_IN_FORMS = frozenset({"moderation", "style"})
 _MEMBER = re.compile(r"svg\[(model)\]|svg\[reasoning\]\[(effort)\]")
 
 
@@ -51,16 +52,22 @@ def body_of(fields: Mapping[str, str]) -> dict[str, object]:
 
 
 def validated_edit(
-    body: Mapping[str, object], files: Sequence[File], rules: ModelRules, *, vendor: Vendor, asked_model: str
+    body: Mapping[str, object],
+    files: Sequence[File],
+    rules: ModelRules,
+    *,
+    vendor: Vendor,
+    asked_model: str,
+    in_json: bool = False,
 ) -> AcceptedRequest:
-    """The request with its defaults filled in, and its pictures.
+    """The request with its defaults filled in, and its pictures, which came as JSON or as a form.
 
     Raises: Refusal for the first thing that the vendor would refuse.
     """
     if not rules.edits:
         raise refused(f"The model '{asked_model}' does not support image edits.", param="model")
     fidelity = frozenset({"input_fidelity"} if rules.fidelities else ())
-    asked = replace(rules, parameters=(rules.parameters | fidelity) - _NOT_IN_EDITS)
+    asked = replace(rules, parameters=(rules.parameters | fidelity) - (_NOT_IN_EDITS if in_json else _NOT_IN_FORMS))
     request = validated(body, asked, vendor=vendor, asked_model=asked_model)
     if body.get("input_fidelity", "low") not in (*rules.fidelities, "low"):
         raise refused(f"Invalid value: '{body['input_fidelity']}'.", param="input_fidelity")

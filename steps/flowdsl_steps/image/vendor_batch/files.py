@@ -7,10 +7,8 @@ openai-openapi `EditImageBodyJsonParam` (2026-08-21) has it: data URLs of at mos
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import json
-import os
 import tempfile
 from collections.abc import Iterable
 from pathlib import Path
@@ -19,11 +17,11 @@ from typing import Any, BinaryIO, NamedTuple, cast
 from flowdsl.errors import ConfigError
 from flowdsl.image.image import Image
 from flowdsl_steps.image.catalogue import parse_size
+from flowdsl_steps.image.pictures_in_json import linked
 from flowdsl_steps.image.request import ImageRequest, is_edit
 from flowdsl_steps.image.vendor import Endpoint, Vendor
 
 OPERATIONS = {False: "/images/generations", True: "/images/edits"}
-_LONGEST_DATA_URL = 20_971_520
 _BYTES_PER_PIXEL = {"jpeg": 0.5, "webp": 0.5, "png": 1.6, None: 1.6}
 """Rough, and on the high side: measured on pictures of the simulator and on photographs."""
 _USUAL_PIXELS = 1536 * 1024
@@ -189,11 +187,4 @@ class _Writing:
 
 
 def _in_json(image: Image) -> dict[str, str]:
-    url = f"data:{image.mime};base64,{base64.b64encode(image.read()).decode('ascii')}"
-    if len(url) > _LONGEST_DATA_URL:
-        raise ConfigError(
-            f"the picture to edit {os.path.basename(image.path)} has {image.bytes:,} bytes, more than a batch takes",  # noqa: PTH119
-            code="request-too-large",
-            hint="edit a picture of less than 15 MB, or send it without a batch",
-        )
-    return {"image_url": url}
+    return linked(image, "a batch takes", "send it without a batch")

@@ -102,15 +102,20 @@ class OpenAI(Vendor):
 
     def encode(self, request: ImageRequest, endpoint: Endpoint) -> HttpRequest:
         """A JSON body of the options, without those that the model is known not to have; of an edit the same fields as
-        parts of a form, with its pictures."""
-        from flowdsl_steps.http.request import HttpRequest
+        parts of a form, with its pictures. One with an option that the form lacks is JSON too."""
+        import json
 
+        from flowdsl_steps.http.request import HttpRequest
+        from flowdsl_steps.image.edit_form import edit_json
+        from flowdsl_steps.image.input_check import ONLY_IN_JSON
+
+        if is_edit(request) and any(request.option(name) is not None for name in ONLY_IN_JSON):
+            content = json.dumps(edit_json(self.fields(request, endpoint), request), ensure_ascii=False).encode()
+            return HttpRequest("POST", endpoint.url, {"Content-Type": "application/json"}, content)
         if is_edit(request):
             from flowdsl_steps.image.edit_form import edit_form
 
             return HttpRequest("POST", endpoint.url, {}, edit_form(self.fields(request, endpoint), request))
-        import json
-
         content = json.dumps(self.fields(request, endpoint), ensure_ascii=False).encode()
         return HttpRequest("POST", endpoint.url, {"Content-Type": "application/json"}, content)
 
