@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Mapping
 from contextlib import aclosing, asynccontextmanager
 from time import perf_counter
@@ -28,6 +29,7 @@ CONCURRENCY = 8
 """So many records are worked on at once, unless somebody says otherwise."""
 _SPENT = frozenset({"budget-spent", "too-many-requests"})
 _FULL = "image-unwritable"
+_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 """A folder takes no more pictures: somebody makes room before more are bought."""
 
 
@@ -97,6 +99,7 @@ async def batch(
         UsageError: an argument that cannot be, or a batch of this id goes on elsewhere.
         JournalError: the journal cannot be written. Runs that go on are ended.
     """
+    _check_given(flow, journal, batch_id)
     if concurrency < 1:
         raise UsageError(f"concurrency takes a number from 1 on, not {concurrency}")
     id = batch_id or new_run_id()
@@ -107,6 +110,19 @@ async def batch(
         async with aclosing(coming) as outcomes:
             async for outcome in outcomes:
                 yield outcome
+
+
+def _check_given(flow: Any, journal: Any, id: Any) -> None:
+    """Raises UsageError for what is no flow, no journal, or no beginning of the ids of runs."""
+    from flowdsl.environment.flow import Flow
+
+    if not isinstance(flow, Flow):
+        raise UsageError(f"flow takes a flow that is loaded, such as flowdsl.load(…), not {type(flow).__name__}")
+    if journal is not None and (isinstance(journal, type) or not callable(getattr(journal, "door", None))):
+        named = f"the class {journal.__name__}" if isinstance(journal, type) else type(journal).__name__
+        raise UsageError(f"journal takes flowdsl.Journal(FOLDER), or an object with the method `door`, not {named}")
+    if id is not None and not (isinstance(id, str) and _ID.fullmatch(id)):
+        raise UsageError(f"batch_id takes 1 to 100 letters, digits, `.`, `_` and `-`, not {id!r}")
 
 
 @asynccontextmanager

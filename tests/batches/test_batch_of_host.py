@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 import flowdsl
 from flowdsl import Journal
 from flowdsl.batches.running import Outcome, Stop
@@ -97,3 +99,25 @@ def test_a_source_of_records_that_fails_ends_the_batch_with_its_error(tmp_path: 
             assert str(error) == "no more records"
         else:
             raise AssertionError("the failure of the records is told")
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"flow": "- step: SET\n  text: a\n"}, "flow takes a flow that is loaded, such as flowdsl.load(…), not str"),
+        ({"journal": "state"}, "journal takes flowdsl.Journal(FOLDER), or an object with the method `door`, not str"),
+        ({"journal": flowdsl.Journal}, "not the class Journal"),
+        ({"batch_id": "my batch"}, "batch_id takes 1 to 100 letters, digits, `.`, `_` and `-`, not 'my batch'"),
+    ],
+    ids=["a text for a flow", "a folder for a journal", "a class for a journal", "a batch with a space"],
+)
+def test_what_cannot_be_given_to_a_batch_is_told_before_any_record(given: dict[str, Any], said: str) -> None:
+    flow = flowdsl.load("- step: SET\n  text: a\n")
+
+    async def outcomes() -> list[Any]:
+        found = {"flow": flow, "records": [{}], **given}
+        return [each async for each in flowdsl.batch(found.pop("flow"), found.pop("records"), **found)]
+
+    with pytest.raises(flowdsl.UsageError) as raised:
+        asyncio.run(outcomes())
+    assert said in str(raised.value)
