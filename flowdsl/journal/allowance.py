@@ -87,6 +87,7 @@ class OwnBudget:
             _write(db, day, self._who, spent + most_usd)
             return None
 
+        self._database.owed.again()  # what earlier ones did not spend can be spent
         written = self._database.submit(reserved, durable=False)
         own = _Reserved(self._database, day, self._who, most_usd)
         try:
@@ -132,7 +133,7 @@ class _Reserved:
         def changed(db: sqlite3.Connection) -> None:
             _write(db, self._day, self._who, _spent(db, self._day, self._who) + more)
 
-        self._database.submit(changed, durable=False)
+        self._database.owed.change(changed)
 
 
 def _give_back(written: Future[float | None], reserved: _Reserved) -> None:

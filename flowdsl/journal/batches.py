@@ -6,11 +6,13 @@ import json
 import sqlite3
 import time
 from collections.abc import Container, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from flowdsl.errors import UsageError
 from flowdsl.journal.database import Database
 from flowdsl.journal.doubt import AT_VENDOR, CAME, CAUGHT, HELD, IN_DOUBT, LOST, RELEASED
+from flowdsl.journal.errors import JournalError
 from flowdsl.journal.rows import json_text
 from flowdsl.journal.running import Running
 
@@ -88,8 +90,15 @@ class Batches:
         self._database.submit(settled).result()
 
     def end(self, id: str, status: str) -> None:
-        """Writes down how a batch ended: `done` or `stopped`."""
-        self._set(id, status, time.time())
+        """Writes down how a batch ended, `done` or `stopped`: where the journal does not take that, with what is
+        written next, as of a run."""
+        update, values = "UPDATE batches SET status = ?, ended = ? WHERE id = ?", (status, time.time(), id)
+        with suppress(JournalError):
+            self._database.owed.submit(
+                f"batch {id}",
+                lambda db: db.execute(update, values),
+                again=lambda db: db.execute(f"{update} AND status = 'running'", values),
+            ).result()
 
     def reopen(self, id: str) -> None:
         """Lets a batch that is done be resumed: a request of it is to be sent again."""

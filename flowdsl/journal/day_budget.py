@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from contextlib import suppress
-from itertools import count
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -20,7 +19,6 @@ from flowdsl.limits import Reservation
 
 _ALL = "max_usd_per_day"
 _OF_SERVICES = "max_usd_per_day_by_service"
-_NUMBERS = count()
 
 
 class Most(NamedTuple):
@@ -111,8 +109,7 @@ class _Reserved:
 
     def _change(self, usd: float) -> None:
         if usd:
-            change = f"spending {next(_NUMBERS)}"
-            self._database.owed.submit(change, lambda db: _add(db, self._day, self._service, usd))
+            self._database.owed.change(lambda db: _add(db, self._day, self._service, usd))
 
 
 def _give_back(written: Future[Any], reserved: _Reserved) -> None:

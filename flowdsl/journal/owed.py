@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from functools import partial
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from flowdsl.journal.errors import JournalError
@@ -14,6 +15,7 @@ from flowdsl.journal.errors import JournalError
 if TYPE_CHECKING:
     import sqlite3
 
+_NUMBERS = count()
 Operation = Callable[["sqlite3.Connection"], Any]
 
 
@@ -47,6 +49,10 @@ class Owed:
         written = self._submit(operation, durable=False, files=files, at_once=at_once)
         written.add_done_callback(partial(self._done, key, again or operation, files))
         return written
+
+    def change(self, operation: Operation) -> None:
+        """The same of a sum that changes: each change counts."""
+        self.submit(f"change {next(_NUMBERS)}", operation)
 
     def again(self) -> None:
         """Hands in again what is left, with what is handed in next."""

@@ -116,6 +116,29 @@ def test_a_folder_that_takes_no_more_pictures_stops_the_batch_before_all_are_bou
     assert len(pictures) == RECORDS and all(path.is_file() for path in pictures)
 
 
+def test_a_batch_whose_end_the_journal_does_not_take_says_what_it_has_made(
+    place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*BATCH, "--max-requests", "3"]) == 4
+    named = json.loads(Path("cards/results.jsonl").read_text(encoding="utf-8").partition("\n")[0])["run"].partition(
+        "."
+    )[0]
+    file = Path(os.environ["FLOWDSL_STATE"]) / "journal.sqlite"
+    with closing(sqlite3.connect(file)) as journal, journal:
+        journal.execute(
+            "CREATE TRIGGER refuses BEFORE UPDATE ON batches WHEN NEW.ended IS NOT NULL "
+            "BEGIN SELECT RAISE(ABORT, 'database or disk is full'); END"
+        )
+    capsys.readouterr()
+    resumed = ["resume", named, "--quiet", "--max-requests", str(RECORDS)]
+    assert main(resumed) == 0
+    assert capsys.readouterr().out.startswith(f"{RECORDS} records done, simulated")
+    with closing(sqlite3.connect(file)) as journal, journal:
+        journal.execute("DROP TRIGGER refuses")
+    assert main(resumed) == 0
+    assert capsys.readouterr().out.startswith(f"{RECORDS} records done, simulated")
+
+
 @pytest.mark.parametrize("status", ["running", "done"])
 def test_what_the_journal_did_not_take_of_a_record_that_is_done_is_not_sent_again(
     place: Path, capsys: pytest.CaptureFixture[str], status: str

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from pathlib import Path
 
@@ -9,8 +10,10 @@ import pytest
 
 from flowdsl.cli import main
 from flowdsl.errors import ConfigError, LimitExceeded
+from flowdsl.journal.allowance import OwnBudget
 from flowdsl.journal.database import Database
 from flowdsl.journal.day_budget import DayBudget, Most
+from flowdsl.limits import Budget
 from flowdsl.testing.conformance.budgets import reserve
 from flowdsl_steps.image.simulator import Simulator
 
@@ -54,24 +57,26 @@ def test_what_is_released_can_be_spent_and_another_day_begins_anew(tmp_path: Pat
         reserve(budget, 0.9)
 
 
-REFUSES = """CREATE TRIGGER refuses BEFORE INSERT ON spending WHEN NEW.usd < 0.9
-    BEGIN SELECT RAISE(ABORT, 'database or disk is full'); END"""
-
-
+@pytest.mark.parametrize("of", ["all runs", "a service", "a token"])
 def test_what_was_not_spent_of_what_was_set_aside_is_given_back_where_the_file_did_not_take_that_at_first(
-    tmp_path: Path,
+    tmp_path: Path, of: str
 ) -> None:
+    table = "spending" if of == "all runs" else "spending_of"
+    refuses = f"""CREATE TRIGGER refuses BEFORE INSERT ON {table} WHEN NEW.usd < 0.9
+        BEGIN SELECT RAISE(ABORT, 'database or disk is full'); END"""
+    most, service = Most(1.0, "flowdsl.toml"), "images" if of == "a service" else None
     with Database(tmp_path) as database:
-        budget = DayBudget(database, Most(1.0, "flowdsl.toml"), clock=lambda: DAY_S)
-        first = reserve(budget, 0.9)
-        database.submit(lambda db: db.execute(REFUSES) and None).result()
+        budget: Budget = DayBudget(database, None if service else most, {"images": most}, clock=lambda: DAY_S)
+        budget = OwnBudget(database, "me", 1.0, None, clock=lambda: DAY_S) if of == "a token" else budget
+        first = asyncio.run(budget.reserve(0.9, service))
+        database.submit(lambda db: db.execute(refuses) and None).result()
         first.settle(0.1)
         with pytest.raises(LimitExceeded):
-            reserve(budget, 0.9)
+            asyncio.run(budget.reserve(0.9, service))
         database.submit(lambda db: db.execute("DROP TRIGGER refuses") and None).result()
-        reserve(budget, 0.9).release()
-        with pytest.raises(LimitExceeded, match=r"\$0.9000 of the \$1.0000 a day are left"):
-            reserve(budget, 0.91)
+        asyncio.run(budget.reserve(0.9, service)).release()
+        with pytest.raises(LimitExceeded, match=r"\$0.9000 of the \$1.0000 a day"):
+            asyncio.run(budget.reserve(0.91, service))
 
 
 def test_the_line_of_a_project_counts_for_all_runs_and_says_how_to_go_on(
