@@ -92,6 +92,15 @@ def test_a_line_that_could_not_be_read_is_not_bought_as_a_record_without_fields(
     assert prompts() == Counter(["a boat called Ada", "a boat called Bo"])
 
 
+@pytest.mark.long
+def test_half_a_character_of_a_record_is_told_and_no_crash(place: Path) -> None:
+    Path("a.jsonl").write_text('{"name": "\\ud800"}\n', encoding="utf-8")
+    assert main(["batch", "pipe.yaml", "--simulate", "-q", "--over", "a.jsonl", "--out", "out"]) != 0
+    (failed,) = lines("out/failed.jsonl")
+    assert "`prompt` has half a character in it, \\ud800" in failed["_failed"]["error"]["message"]
+    assert not prompts()
+
+
 def test_a_host_goes_on_with_messages_and_buys_nothing_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "sk-not-used")
 
