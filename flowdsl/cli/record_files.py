@@ -110,8 +110,12 @@ def _parsed(number: int, line: int, text: str) -> Read:
     if not isinstance(value, dict):
         return Read(number, line, {}, f'line {line} is no map: write {{"name": value}}')
     before = value.pop(FAILED, None)
-    for name in before.get("hidden", ()) if isinstance(before, dict) else ():
-        value.pop(name, None)  # a secret, which did not come along
+    if isinstance(before, dict):
+        if not value and before.get("run", "") is None:  # it would be bought as a record without fields
+            said = f'line {line} is of a record that could not be read: write its fields beside "{FAILED}"'
+            return Read(number, line, {}, said)
+        for name in before.get("hidden", ()):
+            value.pop(name, None)  # a secret, which did not come along
     return Read(number, line, value)
 
 

@@ -165,7 +165,8 @@ class Tools:
                 ) from error
             except MCPError as error:
                 raise UsageError(f"nothing was run: {question}, and this client cannot ask: {error}") from error
-        call = hashlib.sha256(json.dumps([params.name, params.arguments], sort_keys=True).encode()).hexdigest()
+        asked = [params.name, params.arguments, question]  # whoever agreed to one sum has agreed to no other
+        call = hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()
         if params.request_state and self._asked.take(params.request_state) == call:
             return _agrees((params.input_responses or {}).get(_ASKED))
         try:

@@ -15,6 +15,9 @@ from mcp import Client, StdioServerParameters
 from mcp.client.stdio import stdio_client
 from test_agents import SKYLINE, answers, text_of
 
+import flowdsl
+from flowdsl.serve.asked import AskedByAll
+from flowdsl.serve.tools import Purse, Shared, Tools
 from flowdsl_steps.image.simulator import Simulator
 
 pytestmark = pytest.mark.long
@@ -65,3 +68,29 @@ def test_the_command_asks_for_what_the_settings_want_to_be_asked(
     assert bool(result.is_error) is (agrees is not True)
     assert "`ask_above_usd` in flowdsl.toml is $0.0010" in (text_of(result) if agrees is None else asked[0])
     assert simulator.request_count == (1 if agrees else 0)
+
+
+def test_an_answer_is_for_the_sum_that_was_asked_about(tmp_path: Path) -> None:
+    def tools(usd: str) -> Tools:
+        flow = flowdsl.Environment(settings=None).load("flow:\n  - {step: SET, a: 1}\n")
+        purse = Purse(None, {})
+        shared = Shared(lambda _: purse, lambda *_: f"this run can cost up to {usd}", asked=AskedByAll(tmp_path))
+        return Tools({"skyline": flow}, shared)
+
+    async def call(usd: str, state: str | None) -> types.CallToolResult | types.InputRequiredResult:
+        agreed = {"spend": types.ElicitResult(action="accept", content={"confirm": True})}
+        async with Client(tools(usd).server, elicitation_callback=answers("decline", False, [])) as agent:
+            return await agent.session.call_tool(
+                "skyline",
+                {},
+                input_responses=agreed if state else None,
+                request_state=state,
+                allow_input_required=True,
+            )
+
+    async def found() -> list[types.CallToolResult | types.InputRequiredResult]:
+        asked = [await call("$0.04", None) for _ in range(2)]
+        states = [each.request_state for each in asked if isinstance(each, types.InputRequiredResult)]
+        return [await call("$9.00", states[0]), await call("$0.04", states[1])]
+
+    assert [type(each).__name__ for each in asyncio.run(found())] == ["InputRequiredResult", "CallToolResult"]

@@ -77,6 +77,30 @@ def test_a_message_that_failed_stops_no_other_and_is_run_again_as_it_is(place: P
     assert len(lines("again/results.jsonl")) == 1
 
 
+@pytest.mark.long
+def test_a_line_that_could_not_be_read_is_not_bought_as_a_record_without_fields(place: Path) -> None:
+    Path("pipe.yaml").write_text(PIPELINE.replace("this.name", 'this.name.or("nobody")'), encoding="utf-8")
+    Path("a.jsonl").write_text('{"name": "Ada"}\n["Bo"]\n', encoding="utf-8")
+    told = ["batch", "pipe.yaml", "--simulate", "-q", "--over"]
+    assert main([*told, "a.jsonl", "--out", "out"]) != 0
+    assert main([*told, "out/failed.jsonl", "--out", "again"]) != 0
+    (failed,) = lines("again/failed.jsonl")
+    assert 'write its fields beside "_failed"' in failed["_failed"]["error"]["message"]
+    assert prompts() == Counter(["a boat called Ada"])
+    Path("right.jsonl").write_text(json.dumps({"name": "Bo", **failed}), encoding="utf-8")
+    assert main([*told, "right.jsonl", "--out", "right"]) == 0
+    assert prompts() == Counter(["a boat called Ada", "a boat called Bo"])
+
+
+@pytest.mark.long
+def test_half_a_character_of_a_record_is_told_and_no_crash(place: Path) -> None:
+    Path("a.jsonl").write_text('{"name": "\\ud800"}\n', encoding="utf-8")
+    assert main(["batch", "pipe.yaml", "--simulate", "-q", "--over", "a.jsonl", "--out", "out"]) != 0
+    (failed,) = lines("out/failed.jsonl")
+    assert "`prompt` has half a character in it, \\ud800" in failed["_failed"]["error"]["message"]
+    assert not prompts()
+
+
 def test_a_host_goes_on_with_messages_and_buys_nothing_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "sk-not-used")
 

@@ -105,6 +105,8 @@ class RecordImage(
         if not prompt.strip():
             what = "the prompt" if self.prompt is not None else "the message"
             raise StepError(f"{what} is empty, so there is nothing to draw", code="missing-prompt")
+        for name, text in {"prompt": prompt, **values}.items():
+            _check_whole(name, text or "")
         self._judge({"prompt": prompt, "model": self.model, **values}, ctx)
         request = ImageRequest(prompt=prompt, model=self.model)._replace(**values)
         timeout_ms, retries = ctx.service.option("timeoutMs"), ctx.service.option("maxRetries")
@@ -165,6 +167,18 @@ def _text(content: bytes) -> str:
         return content.decode()
     except UnicodeDecodeError:
         raise StepError("the prompt is no UTF-8 text", code="not-utf8") from None
+
+
+def _check_whole(name: str, text: str) -> None:
+    """Looks whether a text can be sent.
+
+    Raises:
+        StepError: it cannot: JSON has a word for half a character, and UTF-8 has none.
+    """
+    half = next((char for char in text if 0xD800 <= ord(char) <= 0xDFFF), None) if not text.isascii() else None
+    if half is not None:
+        said = f"`{name}` has half a character in it, \\u{ord(half):04x}"
+        raise StepError(said, code="invalid-option", hint="leave it out, or write the whole one")
 
 
 def _interpolated(name: str, text: str, record: Record) -> str:
