@@ -29,8 +29,8 @@ CONCURRENCY = 8
 """So many records are worked on at once, unless somebody says otherwise."""
 _SPENT = frozenset({"budget-spent", "too-many-requests"})
 _FULL = "image-unwritable"
-_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 """A folder takes no more pictures: somebody makes room before more are bought."""
+_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
 class Outcome(NamedTuple):
@@ -92,8 +92,9 @@ async def batch(
     Records are taken when there is room for them, so they may be more than memory holds; a pair is the number of a
     record and the record. With a `journal`, `batch_id` names the batch: given again, records that were begun go on
     where they were, and nothing is bought twice; `max_requests` and `max_usd`, which need a journal, are for all
-    records together, with what was spent before, `limits` for each. Whoever closes the iterator, or cancels it,
-    cancels the runs that go on. A `dispatcher` works on the records in place of this loop, `concurrency` at a time.
+    records together, with what was spent before (in a journal of the host's own as far as its records have begun
+    again), `limits` for each. Whoever closes the iterator, or cancels it, cancels the runs that go on. A `dispatcher`
+    works on the records in place of this loop, `concurrency` at a time.
 
     Raises:
         UsageError: an argument that cannot be, or a batch of this id goes on elsewhere.
