@@ -258,15 +258,20 @@ def one_of(*names: str) -> Callable[[str], str]:
     return choose
 
 
-def pair(text: str) -> tuple[str, str]:
-    """`name=value`."""
+def pair(text: str, form: str = "NAME=VALUE") -> tuple[str, str]:
+    """`name=value`, or whatever the `form` calls the two."""
     name, equals, value = text.partition("=")
     if not equals or not name.strip():
-        more = f", such as `NAME={text}`" if text.startswith("@") else ""
-        raise argparse.ArgumentTypeError(f"`{text}` is not NAME=VALUE{more}")
+        more = f", such as `{form.partition('=')[0]}={text}`" if text.startswith("@") else ""
+        raise argparse.ArgumentTypeError(f"`{text}` is not {form}{more}")
     if len(name) > _LONGEST_NAME:
         raise argparse.ArgumentTypeError(f"`{name[:40]}…` is longer than a name can be")
     return name.strip(), value
+
+
+def mapping(text: str) -> tuple[str, str]:
+    """An input, and the field of a record that it comes from."""
+    return pair(text, "INPUT=FIELD")
 
 
 def flag(parser: Parser, *names: str, help: str) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from flowdsl.cli import vendor_batched
-from flowdsl.cli.arguments import Parser, count, pair
+from flowdsl.cli.arguments import Parser, count, mapping, pair
 from flowdsl.cli.batch_account import account, near
 from flowdsl.cli.batch_inputs import RecordInputs, declared_types
 from flowdsl.cli.batch_progress import BatchProgress
@@ -105,7 +105,7 @@ def parser() -> Parser:
     parser.add_argument("--over", required=True, metavar="FILE", help="the records: a .jsonl, .csv or .tsv file")
     repeated: dict[str, Any] = {"action": "append", "default": []}
     mapped = "an input and the field that it comes from, where their names differ; may be repeated"
-    parser.add_argument("--map", type=pair, metavar="INPUT=FIELD", help=mapped, **repeated)
+    parser.add_argument("--map", type=mapping, metavar="INPUT=FIELD", help=mapped, **repeated)
     parser.add_argument(
         "-i", dest="input", type=pair, metavar="NAME=VALUE", help="an input that all records share", **repeated
     )

@@ -34,9 +34,12 @@ def tags_of(options: Namespace, flow: Flow) -> dict[str, str]:
     """The tags of a run, which stand where everybody reads them.
 
     Raises:
-        UsageError: one is a secret.
+        UsageError: one is a secret, or has two values.
     """
     tags = dict(options.tag)
+    if len(tags) < len(options.tag):
+        twice = next(name for name in tags if sum(each == name for each, _ in options.tag) > 1)
+        raise UsageError(f"--tag {twice} is given twice: a tag has one value, so give the other a name of its own")
     for name in secret_names(flow, tags) if tags else ():
         raise UsageError(f"--tag {name}: its value is a secret, and a tag stands in the journal and in manifest.json")
     return tags

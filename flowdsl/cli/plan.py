@@ -14,6 +14,7 @@ from flowdsl.cli.arguments import (
     add_stdin_filename,
     check_stdin_filename,
     file_name,
+    mapping,
     pair,
     usd,
 )
@@ -78,7 +79,7 @@ def parser() -> Parser:
     over = "the sum over the records of a .jsonl, .csv or .tsv file, as `flowdsl batch` runs over them"
     parser.add_argument("--over", metavar="FILE", help=over)
     mapped = "with --over: an input and the field that it comes from, where their names differ; may be repeated"
-    parser.add_argument("--map", type=pair, metavar="INPUT=FIELD", help=mapped, **repeated)
+    parser.add_argument("--map", type=mapping, metavar="INPUT=FIELD", help=mapped, **repeated)
     shown = parser.add_mutually_exclusive_group()
     shown.add_argument("--json", action="store_true", help="print it as JSON")
     shown.add_argument("--markdown", action="store_true", help="print it as Markdown, for a pull request")

@@ -60,3 +60,16 @@ def test_a_secret_is_no_tag(capsys: pytest.CaptureFixture[str], monkeypatch: pyt
     assert main([command, "a.flow.yaml", *over, "--simulate", "-q", "--tag", "shop=t0p-s3cr3t-0f-th3-sh0p"]) == 2
     said = capsys.readouterr().err
     assert said == "flowdsl: --tag shop: its value is a secret, and a tag stands in the journal and in manifest.json\n"
+
+
+def test_a_tag_with_two_values_is_told_instead_of_taking_the_last(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["run", "a.flow.yaml", "--simulate", "-q", "--tag", "team=ads", "--tag", "team=web"]) == 2
+    assert "--tag team is given twice" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["batch", "plan"])
+def test_a_field_without_its_input_is_told_in_the_words_of_the_help(
+    capsys: pytest.CaptureFixture[str], command: str
+) -> None:
+    assert main([command, "a.flow.yaml", "--over", "a.csv", "--map", "name"]) == 2
+    assert "argument --map: `name` is not INPUT=FIELD" in capsys.readouterr().err
