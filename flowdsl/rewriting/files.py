@@ -36,9 +36,10 @@ def rewrite(path: str, before: bytes, after: bytes) -> None:
         _replace(target, path, before, after, status)
 
 
-def put(path: str, content: bytes) -> None:
+def put(path: str, content: bytes, *, mode: int = 0o666) -> None:
     """Writes a file whatever it held: a report, a drawing. Its folder is made where it is not there. A link stays one:
-    what it leads to is written. What is no plain file, such as /dev/stderr, takes the bytes as they are.
+    what it leads to is written. What is no plain file, such as /dev/stderr, takes the bytes as they are. `mode` is that
+    of a file which was not there, less the umask.
 
     Raises:
         OSError: the file is as it was, or not there; the error says why.
@@ -56,7 +57,7 @@ def put(path: str, content: bytes) -> None:
     if status is not None and (not status.st_mode & 0o222 or not os.access(target, os.W_OK)):
         raise _refused(path, "it is read-only, and stays as it is")
     with _beside(target) as new:
-        _write_new(new, path, content, status)
+        _write_new(new, path, content, status, mode)
         os.replace(new, target)  # noqa: PTH105
     with contextlib.suppress(OSError):
         _sync_folder(os.path.dirname(target))  # noqa: PTH120
@@ -73,7 +74,7 @@ def put_new(path: str, content: bytes) -> None:
         raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), path)
     target = os.path.join(os.path.realpath(os.path.dirname(path) or "."), os.path.basename(path))  # noqa: PTH118, PTH119, PTH120
     with _beside(target) as new:
-        _write_new(new, path, content, None)
+        _write_new(new, path, content, None, 0o666)
         try:
             os.link(new, target)  # of two processes that make it, one is refused
         except FileExistsError:
@@ -95,28 +96,36 @@ def _target(path: str) -> str:
 @contextlib.contextmanager
 def _beside(target: str) -> Iterator[str]:
     """The path for a new file beside another one, which is gone at the end, whatever ends it: Ctrl-C too leaves nothing
-    behind, as the path is known before there is a file."""
+    behind, as the path is known before there is a file, and what removes it is begun again where Ctrl-C hits that."""
     folder, name = os.path.split(target)
     new = os.path.join(folder, f".{name[:50]}.{os.urandom(6).hex()}.tmp")  # noqa: PTH118  pathlib is slow to import
     try:
         yield new
     finally:
-        with contextlib.suppress(OSError):
-            os.unlink(new)  # noqa: PTH108
+        try:  # nothing is called before it: where a call begins, Ctrl-C may be heard
+            _remove(new)
+        except KeyboardInterrupt:
+            _remove(new)
+            raise
+
+
+def _remove(path: str) -> None:
+    with contextlib.suppress(OSError):
+        os.unlink(path)  # noqa: PTH108
 
 
 def _opened(new: str, mode: int) -> int:
     return os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), mode)
 
 
-def _write_new(new: str, path: str, content: bytes, status: os.stat_result | None) -> None:
+def _write_new(new: str, path: str, content: bytes, status: os.stat_result | None, mode: int) -> None:
     """Writes bytes to a new file.
 
     Raises:
         OSError: it cannot be written.
     """
     try:
-        descriptor = _opened(new, 0o666 if status is None else 0o600)
+        descriptor = _opened(new, mode if status is None else 0o600)
         try:
             _fill(descriptor, content)
             if status is not None:

@@ -15,7 +15,7 @@ import secrets
 import shlex
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, TypeVar
@@ -25,6 +25,7 @@ from flowdsl.image.part_file import lock
 from flowdsl.journal.place import make
 from flowdsl.nearest import nearest
 from flowdsl.record import Record
+from flowdsl.rewriting.files import put
 from flowdsl.settings.said_tokens import SaidToken
 
 T = TypeVar("T", int, float)
@@ -214,18 +215,8 @@ class Tokens:
             os.close(descriptor)
 
     def _write(self, tokens: list[Token]) -> None:
-        part = self._file.with_name(f"{FILE}.{secrets.token_hex(8)}")
-        descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        try:
-            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-                json.dump({"tokens": [_facts(each) for each in tokens]}, file, indent=1)
-                file.flush()
-                os.fsync(file.fileno())
-            part.replace(self._file)
-        except BaseException:
-            with suppress(OSError):
-                part.unlink()
-            raise
+        content = json.dumps({"tokens": [_facts(each) for each in tokens]}, indent=1)
+        put(str(self._file), content.encode(), mode=0o600)
 
 
 def _id_of(text: str) -> str:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import fcntl
+import itertools
 import os
 import stat
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from flowdsl.rewriting import files
-from flowdsl.rewriting.files import rewrite
+from flowdsl.rewriting.files import put, put_new, rewrite
 
 
 @pytest.fixture
@@ -152,3 +154,45 @@ def test_ten_megabytes_are_formatted(tmp_path: Path) -> None:
     assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
     right = "  - step: SET\n    text: 'a red boat, and more of it so that it is long'   # why\n"
     assert path.read_text() == "flow:\n" + right * count
+
+
+def interrupted(work: Callable[[], object], moment: int) -> bool:
+    """Whether Ctrl-C comes before the work is done: it is heard where a function begins and where one of C's has ended,
+    at the moment of that number."""
+
+    def look(frame: object, event: str, called: object) -> None:
+        nonlocal moment
+        if event in ("call", "c_return", "c_exception") and called is not sys.setprofile:
+            moment -= 1
+            if moment == 0:
+                sys.setprofile(None)
+                raise KeyboardInterrupt
+
+    sys.setprofile(look)
+    try:
+        work()
+    except KeyboardInterrupt:
+        return True
+    finally:
+        sys.setprofile(None)
+    return False
+
+
+@pytest.mark.parametrize("what", ["put", "put_new", "rewrite"])
+def test_ctrl_c_leaves_nothing_beside_a_file_at_whatever_moment(tmp_path: Path, what: str) -> None:
+    work = {"put": lambda: put(path, b"new"), "put_new": lambda: put_new(path, b"new")}.get(
+        what, lambda: rewrite(path, b"old", b"new")
+    )
+    path, before = str(tmp_path / "a.txt"), None if what == "put_new" else b"old"
+    found = set[bytes | None]()
+    for moment in itertools.count(1):
+        Path(path).unlink(missing_ok=True)
+        if before is not None:
+            Path(path).write_bytes(before)
+        came = interrupted(work, moment)
+        assert {each.name for each in tmp_path.iterdir()} <= {"a.txt"}, moment
+        found.add(Path(path).read_bytes() if Path(path).exists() else None)
+        if not came:
+            break
+    assert moment > 20
+    assert found == {before, b"new"}
