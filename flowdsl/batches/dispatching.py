@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 from contextlib import suppress
+from contextvars import ContextVar
 from typing import Protocol, TypeVar
 
 R = TypeVar("R")
@@ -12,6 +13,11 @@ T = TypeVar("T")
 APART_S, ALL_S = 0.003, 0.3
 """So much later than the one before begins each of the first records, and within so long all of them: requests that are
 sent together come back together, and would be in each other's way to the end of the batch."""
+
+ROOM: ContextVar[Callable[[], None] | None] = ContextVar("room", default=None)
+"""Is called in the work on a record when all that is left is to write down what became of it: another may begin."""
+_SHARE = 8
+"""While so many are worked on, one more may be written down."""
 
 
 class Dispatcher(Protocol):
@@ -27,7 +33,8 @@ class Dispatcher(Protocol):
 
 
 class SideBySide:
-    """The dispatcher of one event loop: works on so many records at a time."""
+    """The dispatcher of one event loop: works on so many records at a time, those not counted for which there is `ROOM`
+    already."""
 
     def __init__(self, concurrency: int) -> None:
         self._concurrency = concurrency
@@ -38,6 +45,17 @@ class SideBySide:
         """What comes of the records."""
         queue: asyncio.Queue[tuple[T] | None] = asyncio.Queue(self._concurrency)
         no_more, failures = asyncio.Event(), list[BaseException]()
+        places = asyncio.Semaphore(self._concurrency)
+
+        async def worked_on(record: R) -> T:
+            """Holds a place until there is room for another record."""
+            left = [places.release]
+            ROOM.set(lambda: left.pop()() if left else None)
+            try:
+                return await work(record)
+            finally:
+                for release in left:
+                    release()
 
         async def worker(after_s: float) -> None:
             try:
@@ -45,12 +63,14 @@ class SideBySide:
                     with suppress(TimeoutError):
                         async with asyncio.timeout(after_s):
                             await no_more.wait()
-                while not failures and not is_stopped():
-                    taken = next(records, None)
+                while True:
+                    await places.acquire()
+                    taken = None if failures or is_stopped() else next(records, None)
                     if taken is None:
+                        places.release()
                         no_more.set()
                         break
-                    await queue.put((await work(taken),))
+                    await queue.put((await worked_on(taken),))
             except asyncio.CancelledError:
                 raise
             except BaseException as error:  # noqa: BLE001  of a source of records, or a fault of ours: it ends the batch
@@ -58,8 +78,8 @@ class SideBySide:
             await queue.put(None)
 
         apart_s = min(APART_S, ALL_S / self._concurrency)
-        workers = [asyncio.create_task(worker(number * apart_s)) for number in range(self._concurrency)]
-        left = self._concurrency
+        left = self._concurrency + self._concurrency // _SHARE
+        workers = [asyncio.create_task(worker(number * apart_s)) for number in range(left)]
         try:
             while left:
                 came = await queue.get()

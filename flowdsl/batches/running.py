@@ -9,9 +9,10 @@ from contextlib import aclosing, asynccontextmanager
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from flowdsl.batches.dispatching import SideBySide
+from flowdsl.batches.dispatching import ROOM, SideBySide
 from flowdsl.batches.records import records_of
 from flowdsl.document.dialects import message_of
+from flowdsl.engine.effects import ALL_CAME
 from flowdsl.engine.state import new_run_id
 from flowdsl.errors import ConfigError, RunError, UsageError
 from flowdsl.journal.errors import JournalError, RequestHeld, record_held
@@ -159,6 +160,7 @@ class _Work:
         self._on_event = on_event
         self._tags = tags
         self.stop = stop
+        self._last = flow.document.steps[-1].path if flow.document.steps else ""
         self._message = message_of(flow.document.source)
 
     async def _waits(self, run: str, error: RunError) -> bool:
@@ -174,6 +176,8 @@ class _Work:
         if kept is not None and kept.is_held(number):
             error = record_held(self.id)
             return Outcome(number, "held", run, None, error, 0.0)
+        if (room := ROOM.get()) is not None:  # the last requests have come, and only the journal waits for the disk
+            ALL_CAME.set(lambda path: room() if path == self._last else None)
         try:
             result = await self._flow.arun(
                 inputs if self._message is None else {self._message: inputs},

@@ -25,6 +25,9 @@ Emission = tuple[str, tuple[Any, ...]]
 """What a step emitted while an effect was performed: the name of the method of its context, and the arguments."""
 EMISSIONS: ContextVar[list[Emission] | None] = ContextVar("emissions", default=None)
 """Where that goes; each task of a step that performs several effects side by side has its own."""
+ALL_CAME: ContextVar[Callable[[str], None] | None] = ContextVar("all came", default=None)
+"""What is told by the door of a journal, with the path of a step, that all came that is paid and under way in a run,
+before that is written down."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -17,6 +17,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import closing, contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
@@ -43,7 +44,6 @@ class _Waiting(NamedTuple):
     operation: Operation
     result: Future[Any]
     durable: bool
-    files: Sequence[str]
     at_once: bool
 
 
@@ -57,7 +57,7 @@ class Database:
         self._waiting: deque[_Waiting] = deque()
         self._changed = threading.Condition()
         self._writer: threading.Thread | None = None
-        self._is_closing = False
+        self._is_closing = self._is_over = False
         self._urgent = 0
         self._is_asleep = False
         self._alone = 0
@@ -88,17 +88,34 @@ class Database:
         need not be `at_once` makes no transaction of its own for a moment: it goes with what comes by then."""
         result: Future[T] = Future()
         result.set_running_or_notify_cancel()  # whoever waits may be cancelled, and what is handed in is done
+        waiting = _Waiting(operation, result, durable, at_once)
         with self._changed:
             if self._is_closing:
                 raise JournalError(f"the journal {self.path} is closed", code="journal-closed")
-            if self._writer is None:
-                self._writer = threading.Thread(target=self._write, name="flowdsl-journal", daemon=True)
-                self._writer.start()
-            self._waiting.append(_Waiting(operation, result, durable, files, at_once))
-            self._urgent += at_once
-            if at_once or self._is_asleep:
-                self._changed.notify()
+            if files:
+                self._synced.then(files, partial(self._on_disk, waiting))
+            else:
+                self._add(waiting)
         return result
+
+    def _on_disk(self, waiting: _Waiting, error: OSError | None) -> None:
+        """Goes on with an operation whose files the disk has taken."""
+        if error is not None:
+            failure = refused(self.folder, error)
+            failure.__cause__ = error
+            waiting.result.set_exception(failure)
+            return
+        with self._changed:
+            self._add(waiting)
+
+    def _add(self, waiting: _Waiting) -> None:
+        if self._writer is None:
+            self._writer = threading.Thread(target=self._write, name="flowdsl-journal", daemon=True)
+            self._writer.start()
+        self._waiting.append(waiting)
+        self._urgent += waiting.at_once
+        if waiting.at_once or self._is_asleep:
+            self._changed.notify()
 
     async def write(
         self, operation: Callable[[sqlite3.Connection], T], *, durable: bool = True, files: Sequence[str] = ()
@@ -149,6 +166,9 @@ class Database:
         self.owed.again()
         with self._changed:
             self._is_closing = True
+        self._synced.close()
+        with self._changed:
+            self._is_over = True
             self._changed.notify()
         if self._writer is not None:
             self._writer.join()
@@ -195,7 +215,6 @@ class Database:
                 self._catch_up()
                 continue
             try:
-                self._synced.sync(path for each in group for path in each.files)
                 if connection is None:
                     connection = self._opened()
                 results = _committed(connection, group)
@@ -224,7 +243,6 @@ class Database:
             for each in group:
                 each.result.set_exception(failure)
         self._catch_up()
-        self._synced.close()
         if connection is not None:
             connection.close()
 
@@ -241,7 +259,7 @@ class Database:
         with self._changed:
             is_quiet = False
             while not (self._urgent or self._alone):
-                if self._is_closing:
+                if self._is_over:
                     if not self._waiting:
                         return None
                     break

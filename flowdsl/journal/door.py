@@ -20,14 +20,15 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 from weakref import ref
 
-from flowdsl.engine.effects import ASKED, Asking, Began, Effect, Effects, Recovered
+from flowdsl.engine.effects import ALL_CAME, ASKED, Asking, Began, Effect, Effects, Recovered
 from flowdsl.errors import ConfigError, RunError, ServiceError, StepError
+from flowdsl.journal import rows
 from flowdsl.journal.errors import JournalError, held, led_to
 from flowdsl.journal.keeper import Keeper
 from flowdsl.journal.ordering import ORDER, ordering
 from flowdsl.journal.pace import Pace
 from flowdsl.journal.recorded_values import decoded, decoded_error, encoded, encoded_error
-from flowdsl.journal.rows import CAME, FAILED, KEEP, KEPT, NOT_SENT, PAID, Row, Rows, digest, json_text, row_id, spent
+from flowdsl.journal.rows import KEPT, PAID, Row, Rows, asked_by, digest, json_text, row_id, spent
 from flowdsl.journal.run_row import end_of, write_run
 from flowdsl.journal.sharing import Siblings, free
 from flowdsl.journal.shelved import PUT_BACK, Shelved
@@ -60,9 +61,9 @@ class JournalDoor:
         self._began = began
         self._inner = inner
         self._asking = inner if inner is not None and isinstance(inner, Asking) else None
-        rows = [] if kept is None else kept.rows
-        self._spent = spent(rows)
-        self._rows = Rows(rows)
+        earlier_rows = [] if kept is None else kept.rows
+        self._spent = spent(earlier_rows)
+        self._rows = Rows(earlier_rows)
         self._earlier = earlier
         self._names = {} if kept is None else kept.names
         self._listed = frozenset() if kept is None else kept.listed
@@ -77,6 +78,7 @@ class JournalDoor:
         self._asked, self._performed = Siblings(), Siblings()
         self._ended: Future[None] | None = None
         self._lists = False
+        self._under_way = 0
 
     @property
     def budget(self) -> Budget | None:
@@ -248,9 +250,8 @@ class JournalDoor:
         if sharing is None:
             return (await self._paid(effect, act, place, asked))[0]
         number = self._performed.next(place, asked)
-        if (
-            known := await sharing.turn(asked, number)
-        ) is not None:  # an equal one was on its way when this was asked for
+        known = await sharing.turn(asked, number)
+        if known is not None:  # an equal one was on its way when this was asked for
             return self._shared(known, effect)  # type: ignore[no-any-return]
         said: str | None = None
         try:
@@ -274,7 +275,7 @@ class JournalDoor:
             sending.heed(begin, partial(self._forget, key))
         try:
             with ordering(self._journal, key, order, effect.hide):
-                result = await act(key.hex())
+                result = await self._come(effect, act(key.hex()))
             if sending is not None:  # also where it came another way
                 await sending.begins()
         except BaseException as error:
@@ -287,7 +288,7 @@ class JournalDoor:
             is_free = isinstance(error, (ConfigError, ServiceError)) and not error.charge_possible
             values = ("refused" if is_free else "unknown", said, said is None, time.time(), key)
             with suppress(JournalError):
-                self._owed.submit(key, lambda db: db.execute(FAILED, values))
+                self._owed.submit(key, lambda db: db.execute(rows.FAILED, values))
             raise
         shelved = Shelved()
         said = json_text(encoded(result, shelved, effect.hide))
@@ -297,7 +298,7 @@ class JournalDoor:
         came = (said, len(images), cost, time.time(), key)
         try:
             files = [image.original for image in images]
-            await asyncio.wrap_future(self._owed.submit(key, lambda db: db.execute(CAME, came), files))
+            await asyncio.wrap_future(self._owed.submit(key, lambda db: db.execute(rows.CAME, came), files))
         except JournalError as error:  # the picture is there: the run goes on, and the next request is refused
             text = f"{error.message}. What was bought just now stands in it as in doubt, until it takes that"
             effect.note("journal-behind", text)
@@ -311,24 +312,8 @@ class JournalDoor:
         Raises:
             JournalError: the journal cannot be written. Nothing is sent.
         """
-        asks = effect.request if isinstance(effect.request, dict) else {}
-        values = (
-            key,
-            self._began.run,
-            place,
-            number,
-            asked,
-            effect.invocation.step,
-            effect.invocation.path,
-            asks.get("service"),
-            asks.get("vendor"),
-            asks.get("model"),
-            json_text(asks.get("request")),
-            effect.most_usd,
-            order,
-            self._journal.simulated,
-            time.time(),
-        )
+        row = key, self._began.run, place, number, asked
+        values = (*row, *asked_by(effect), order, self._journal.simulated, time.time())
         early, self._early = self._early, []
         was_open, self._is_open = self._is_open, True
         if not was_open and self._is_new:
@@ -337,13 +322,8 @@ class JournalDoor:
         def begun(db: sqlite3.Connection) -> None:
             if not was_open:
                 write_run(db, self._began, self._journal, is_new=self._is_new)
-            db.executemany(KEEP, early)
-            db.execute(
-                "INSERT OR REPLACE INTO ledger (state, id, run, place, number, digest, step, path, service, vendor,"
-                " model, request, most_usd, vendor_order, simulated, began)"
-                " VALUES ('started',?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
-                values,
-            )
+            db.executemany(rows.KEEP, early)
+            db.execute(rows.STARTED, values)
 
         self._owed.again()
         try:
@@ -360,9 +340,19 @@ class JournalDoor:
             raise
         self._journal.wrote = True
 
+    async def _come(self, effect: Effect, performed: Awaitable[T]) -> T:
+        """What a request brings; says so when none is under way any more."""
+        self._under_way += 1
+        try:
+            return await performed
+        finally:
+            self._under_way -= 1
+            if not self._under_way and (all_came := ALL_CAME.get()) is not None:
+                all_came(effect.invocation.path)
+
     def _forget(self, key: bytes) -> None:
         """A request was not sent, or was refused and is sent again later: until then nothing is in doubt."""
-        self._later(lambda db: db.execute(NOT_SENT, (key,)))
+        self._later(lambda db: db.execute(rows.NOT_SENT, (key,)))
 
     def _again(self, effect: Effect, row: Row) -> Any:
         """What a kept row says, as when it happened."""
@@ -386,7 +376,7 @@ class JournalDoor:
         number = self._rows.number(place, found)
         values = (self._began.run, effect.key, place, number, found, state, text)
         if self._is_open:
-            self._later(lambda db: db.execute(KEEP, values))
+            self._later(lambda db: db.execute(rows.KEEP, values))
         else:
             self._early.append(values)
 

@@ -6,7 +6,10 @@ import hashlib
 import json
 from collections import defaultdict
 from collections.abc import Callable, Iterable
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from flowdsl.engine.effects import Effect
 
 PAID = "image"
 """The kind of effects that stand in the ledger."""
@@ -14,6 +17,8 @@ KEPT = frozenset({"http", "file", "random", "sleep"})
 """Kinds whose results are kept as well: what a service said, where files were written, what was drawn by lot."""
 DOUBT = frozenset({"started", "unknown"})
 """States of requests that may be done and billed."""
+STARTED = """INSERT OR REPLACE INTO ledger (state, id, run, place, number, digest, step, path, service, vendor, model,
+    request, most_usd, vendor_order, simulated, began) VALUES ('started',?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"""
 CAME = """UPDATE ledger SET state = 'ok', result = ?, images = ?, cost_usd = ?, ended = ?
     WHERE id = ? AND state = 'started'"""
 FAILED = """UPDATE ledger SET state = ?, result = ?, is_final = is_final OR ?, ended = ?
@@ -58,6 +63,14 @@ def digest(key: str, request: Any) -> bytes:
         request = {name: value for name, value in request.items() if name != "url"}
     text = json.dumps([key, request], sort_keys=True, ensure_ascii=False, default=repr)
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()
+
+
+def asked_by(effect: Effect) -> tuple[Any, ...]:
+    """What the row of a paid request says of it, from `step` to `most_usd`."""
+    asks = effect.request if isinstance(effect.request, dict) else {}
+    who = [asks.get(name) for name in ("service", "vendor", "model")]
+    at = effect.invocation
+    return at.step, at.path, *who, json_text(asks.get("request")), effect.most_usd
 
 
 def row_id(run: str, place: str, number: int, digest: bytes) -> bytes:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,9 +20,68 @@ _FEW = 16
 files wait for it together."""
 
 
+_Waiting = tuple[Sequence[str], Callable[[OSError | None], None]]
+
+
 class Synced:
-    """Brings files to the disk, and remembers of which folders the names are there already. Many files go side by side:
-    they share what the file system does for each, and take a tenth of the time."""
+    """Brings files to the disk, in a thread of its own: what is committed meanwhile does not wait for them."""
+
+    def __init__(self) -> None:
+        self._waiting: deque[_Waiting] = deque()
+        self._changed = threading.Condition()
+        self._thread: threading.Thread | None = None
+        self._is_closing = False
+        self._files = SyncedFiles()
+
+    def then(self, files: Sequence[str], act: Callable[[OSError | None], None]) -> None:
+        """Has `act` called when the disk has taken files and their names, or with why it has not."""
+        with self._changed:
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._sync, name="flowdsl-files", daemon=True)
+                self._thread.start()
+            self._waiting.append((files, act))
+            self._changed.notify()
+
+    def close(self) -> None:
+        """Waits for those that were handed in."""
+        with self._changed:
+            self._is_closing = True
+            self._changed.notify()
+        if self._thread is not None:
+            self._thread.join()
+        self._files.close()
+
+    def _sync(self) -> None:
+        while group := self._group():
+            try:
+                self._files.sync(path for files, _ in group for path in files)
+            except OSError:
+                for files, act in group:  # what one of them is refused for does not concern the others
+                    act(self._failure(files))
+            else:
+                for _, act in group:
+                    act(None)
+
+    def _failure(self, files: Sequence[str]) -> OSError | None:
+        try:
+            self._files.sync(files)
+        except OSError as error:
+            return error
+        return None
+
+    def _group(self) -> list[_Waiting]:
+        """All that wait; nothing when it is closed and all is done."""
+        with self._changed:
+            while not (self._waiting or self._is_closing):
+                self._changed.wait()
+            group = [*self._waiting]
+            self._waiting.clear()
+            return group
+
+
+class SyncedFiles:
+    """Files on the disk, and the folders of which the names are there already. Many files go side by side: they share
+    what the file system does for each, and take a tenth of the time."""
 
     def __init__(self) -> None:
         self._folders: set[str] = set()

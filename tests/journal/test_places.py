@@ -1,0 +1,119 @@
+"""A record whose last pictures came leaves its place to the next one: the disk is waited for beside it."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from journaled import BOAT, Shop, shop
+
+import flowdsl
+from flowdsl.batches.dispatching import ROOM, SideBySide
+from flowdsl.journal import database
+from flowdsl.journal.journal import Journal
+from flowdsl.journal.synced import Synced
+
+SHIP = BOAT.replace("A paper boat", "A ship")
+
+
+def test_a_record_that_leaves_room_has_another_begin_before_it_ends() -> None:
+    begun, end = list[int](), asyncio.Event()
+
+    async def work(record: int) -> int:
+        begun.append(record)
+        if record < 3:
+            room = ROOM.get()
+            assert room is not None
+            room()
+            room()  # once is what counts
+        await end.wait()
+        return record
+
+    async def act() -> list[int]:
+        coming = SideBySide(8).dispatch(iter(range(20)), work, lambda: False)
+
+        async def all_of_them() -> list[int]:
+            return [each async for each in coming]
+
+        ending = asyncio.ensure_future(all_of_them())
+        await asyncio.sleep(0.1)
+        assert begun == [*range(9)]  # for three there is room, and one worker more than places
+        end.set()
+        return await ending
+
+    assert sorted(asyncio.run(act())) == [*range(20)]
+
+
+class _Slow(Synced):
+    """A disk that takes no file until it is let."""
+
+    let = threading.Event()
+
+    def then(self, files: Sequence[str], act: Callable[[OSError | None], None]) -> None:
+        def when_let(error: OSError | None) -> None:
+            assert self.let.wait(20)
+            act(error)
+
+        super().then(files, when_let)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(("text", "most"), [(BOAT, 9), (BOAT + SHIP, 8)])
+def test_what_waits_for_the_disk_after_its_last_request_holds_no_place(
+    text: str, most: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database, "Synced", _Slow)
+    monkeypatch.setattr(_Slow, "let", threading.Event())
+
+    async def act(at: Shop) -> None:
+        with Journal(at.state) as journal:
+            records: list[dict[str, Any]] = [{}] * 20
+            coming = flowdsl.batch(at.flow(text), records, journal=journal, concurrency=8)
+
+            async def all_of_them() -> int:
+                return len([each async for each in coming if each.status == "done"])
+
+            ending = asyncio.ensure_future(all_of_them())
+            while at.bought < most:
+                await asyncio.sleep(0.005)
+            await asyncio.sleep(0.1)
+            assert at.bought == most
+            _Slow.let.set()
+            assert await ending == 20
+
+    with shop(tmp_path, plain=True) as at:
+        asyncio.run(act(at))
+
+
+def test_a_request_begins_while_the_disk_takes_the_picture_of_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database, "Synced", _Slow)
+    monkeypatch.setattr(_Slow, "let", threading.Event())
+    with database.Database(tmp_path) as file:
+        picture = tmp_path / "a.png"
+        picture.write_bytes(b"")
+        came = file.submit(lambda _: "came", durable=False, files=[str(picture)])
+        assert file.submit(lambda _: "begun").result(20) == "begun"
+        assert not came.done()
+        _Slow.let.set()
+        assert came.result(20) == "came"
+
+
+def test_a_picture_that_the_disk_does_not_take_fails_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(database, "Synced", _Slow)
+    monkeypatch.setattr(_Slow, "let", threading.Event())
+    with database.Database(tmp_path) as file:
+        there = tmp_path / "a.png"
+        there.write_bytes(b"")
+        first = file.submit(lambda _: 1, durable=False, files=[str(there)])
+        gone = file.submit(lambda _: 2, durable=False, files=[str(tmp_path / "gone.png")])
+        last = file.submit(lambda _: 3, durable=False, files=[str(there)])
+        _Slow.let.set()
+        assert (first.result(20), last.result(20)) == (1, 3)
+        with pytest.raises(flowdsl.RunError, match="cannot be written"):
+            gone.result(20)
