@@ -268,10 +268,12 @@ def _of_run(run: KeptRun, requests: Sequence[Request], picture: _Picture, claime
         )
         yield Finding("claimed" if gone else "differs", f"the run {run.id} has no request that made it{gone}")
         return
-    kind = "a simulator" if run.simulated else str(request.service)
-    cost = "" if request.cost_usd is None else f" for ${request.cost_usd:.4f}"
+    usd = "" if request.cost_usd is None else f"${request.cost_usd:.4f}"
     several = f", with {len(request.pictures) - 1} more" if len(request.pictures) > 1 else ""
-    bought = f"the request that bought it{several}{cost}: {kind}, {request.model}, run {run.id}"
+    bought = f"the request that bought it{several}{usd and f' for {usd}'}: {request.service}"
+    if run.simulated:  # nothing was paid, and no service asked
+        bought = f"the request that made it{several}, simulated{usd and f', would cost {usd}'}: a simulator"
+    bought = f"{bought}, {request.model}, run {run.id}"
     if line and not picture.same:
         yield Finding("claimed", f"the journal has {bought}; but the file is not what came then")
     else:

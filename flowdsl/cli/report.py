@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -192,8 +192,28 @@ def _of_folder(path: Path) -> _Found:
         raise UsageError(
             f"{path} has no manifest of pictures: {said}; a folder that `flowdsl run --out` wrote has one"
         ) from error
-    runs = len({row.run for row in rows})
-    return _Found(Facts(path.resolve().name, (f"the pictures of {runs} run{'' if runs == 1 else 's'}",)), rows, path)
+    rows = _with_simulated(rows, path)
+    runs, simulated = len({row.run for row in rows}), {row.simulated for row in rows}
+    said = [f"the pictures of {runs} run{'' if runs == 1 else 's'}"]
+    if True in simulated:
+        said.append("simulated" if len(simulated) == 1 else "some of them simulated")
+    return _Found(Facts(path.resolve().name, tuple(said), simulated.pop() if len(simulated) == 1 else None), rows, path)
+
+
+def _with_simulated(rows: list[Row], folder: Path) -> list[Row]:
+    """The rows of a folder with what the journal knows of their runs: that of its project, else that of the working
+    folder. Without one, or where it cannot be read, nobody knows."""
+    from flowdsl.journal.errors import JournalError
+    from flowdsl.journal.journal import Journal
+    from flowdsl.journal.simulated import simulated
+
+    found: dict[str, bool] = {}
+    for path in (str(folder / _PAGE), "<report>"):
+        unknown = {row.run for row in rows if row.run is not None} - found.keys()
+        if unknown:
+            with suppress(JournalError, UsageError), Journal(state_of(path)) as journal:
+                found |= simulated(journal.database, unknown)
+    return [row._replace(simulated=found.get(row.run or "")) for row in rows]
 
 
 def _batch(journal: Journal, of: str | None) -> KeptBatch | None:
