@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from datetime import date
     from typing import Any, NoReturn
 
+STDOUT = "-"
+"""What stands for stdout in the place of a file to write, as it does for stdin in that of one to read."""
 _SHOWN = 600
 _LONGEST_NAME = 200
 _LONGEST_PATH = 4096
@@ -239,9 +241,25 @@ def file_name(text: str) -> str:
     return text
 
 
+def folder_name(text: str) -> str:
+    """The name of a folder to write to, which stdout cannot be."""
+    if text == "-":
+        said = "`-` stands for stdout, and what is written here is a folder of files"
+        raise argparse.ArgumentTypeError(f"{said}: name one; `./-` is a folder of that name")
+    return file_name(text)
+
+
+def file_to_read(text: str) -> str:
+    """The name of a file that is read where it lies, which stdin cannot be."""
+    if text == "-":
+        said = "`-` stands for stdin, and this is read from a file"
+        raise argparse.ArgumentTypeError(f"{said}: name one; `./-` is a file of that name")
+    return file_name(text)
+
+
 def written_file(text: str) -> str | None:
     """The name of a file for what goes to stdout without one; None for `-`, which is stdout as elsewhere."""
-    return None if text == "-" else file_name(text)
+    return None if text == STDOUT else file_name(text)
 
 
 def one_of(*names: str) -> Callable[[str], str]:

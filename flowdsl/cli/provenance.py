@@ -9,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from flowdsl.cli.arguments import Parser, flag
+from flowdsl.cli.arguments import Parser, file_to_read, flag
 from flowdsl.cli.flow_files import flow_source
 from flowdsl.cli.journaled import state_of
 from flowdsl.display.visible import visible_line
@@ -70,7 +70,7 @@ def parser() -> Parser:
     from flowdsl.cli import COMMANDS
 
     parser = Parser("provenance", f"{COMMANDS['provenance']} {_ABOUT}", EXAMPLES)
-    parser.add_argument("image", metavar="IMAGE", help="the file of a picture")
+    parser.add_argument("image", type=file_to_read, metavar="IMAGE", help="the file of a picture")
     parser.add_argument("flow", nargs="?", metavar="FLOW", help="the flow that it is said to come from")
     flag(parser, "--json", help="print it as JSON")
     return parser

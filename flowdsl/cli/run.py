@@ -19,6 +19,7 @@ from flowdsl.cli.arguments import (
     count,
     file_name,
     flag,
+    folder_name,
     one_of,
     pair,
     seconds,
@@ -272,7 +273,7 @@ def add_options(parser: Parser, requests: str = f"default: {MAX_REQUESTS}") -> N
     )
     parser.add_argument(
         "--out",
-        type=file_name,
+        type=folder_name,
         metavar="DIR",
         help="where pictures are stored and files are written (default: flowdsl-images and flowdsl-output)",
     )

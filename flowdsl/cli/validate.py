@@ -13,6 +13,7 @@ from flowdsl.cli.arguments import (
     check_stdin_filename,
     cut,
     file_name,
+    file_to_read,
     flag,
     one_of,
     written_file,
@@ -119,10 +120,13 @@ def parser() -> Parser:
         help="list which secret and key goes to which host, and what a real run still lacks; fail when it lacks any",
     )
     parser.add_argument(
-        "--baseline", type=file_name, metavar="FILE", help="report only what this file does not know yet"
+        "--baseline", type=file_to_read, metavar="FILE", help="report only what this file does not know yet"
     )
     parser.add_argument(
-        "--write-baseline", type=file_name, metavar="FILE", help="write what is found to this file, for --baseline"
+        "--write-baseline",
+        type=file_name,
+        metavar="FILE",
+        help="write what is found to this file, for --baseline; - for stdout",
     )
     parser.add_argument(
         "--fail-on",
