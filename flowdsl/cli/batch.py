@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from flowdsl.cli import vendor_batched
+from flowdsl.cli.absent_files import check_not_several_absent
 from flowdsl.cli.arguments import Parser, count, mapping, pair
 from flowdsl.cli.batch_account import account, near
 from flowdsl.cli.batch_inputs import RecordInputs, declared_types
@@ -127,6 +128,7 @@ def perform(options: Namespace, kept: KeptBatch | None = None) -> int:
     from flowdsl.journal.journal import Journal
 
     check_is_flow(options.file, options.over)
+    check_not_several_absent(options)
     _check(options)
     source = flow_source(options.file)
     first = next(read_records(options.over, {}), None)  # so that a file that cannot be read is told first

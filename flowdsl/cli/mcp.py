@@ -11,6 +11,7 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from flowdsl.cli.absent_files import check_not_several_absent
 from flowdsl.cli.arguments import Parser, add_allow_endpoint, add_as_of, count, flag, folder_name, usd
 from flowdsl.cli.ready_flow import IMAGES, check_folder
 from flowdsl.cli.run import MAX_REQUESTS
@@ -30,6 +31,7 @@ def main(arguments: Sequence[str]) -> int:
 
     if find_spec("mcp") is None:
         raise UsageError("tools for agents need the package mcp: pip install 'flowdsl[mcp]'")
+    check_not_several_absent(options)
     with ExitStack() as stack:
         return _serve(options, stack)
 

@@ -9,6 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from flowdsl.cli.absent_files import check_not_several_absent
 from flowdsl.cli.arguments import Parser, file_to_read, flag
 from flowdsl.cli.flow_files import flow_source
 from flowdsl.cli.journaled import state_of
@@ -49,6 +50,7 @@ class Finding(NamedTuple):
 def main(arguments: Sequence[str]) -> int:
     """The exit code: 1 where something does not fit, or nothing is known of the picture."""
     options = parser().parse(arguments)
+    check_not_several_absent(options)
     path = Path(options.image)
     try:
         content = path.read_bytes()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
+from flowdsl.cli.absent_files import check_not_several_absent
 from flowdsl.cli.arguments import (
     Parser,
     add_as_of,
@@ -50,6 +51,8 @@ def main(arguments: Sequence[str]) -> int:
     failing = _failing(options)
     if options.baseline and options.write_baseline:
         raise UsageError("--baseline and --write-baseline are given: a new baseline holds all that is found")
+    if options.baseline:
+        check_not_several_absent(options)
     reporting = Reporting(options)
     seen: set[tuple[str, ...]] = set()
     told: set[str] = set()
