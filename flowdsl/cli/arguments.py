@@ -21,6 +21,8 @@ STDOUT = "-"
 _SHOWN = 600
 _LONGEST_NAME = 200
 _LONGEST_PATH = 4096
+_MOST_DIGITS = 18
+_LEAST_USD = 0.000001
 
 
 class Parser(argparse.ArgumentParser):
@@ -130,8 +132,10 @@ def seconds(text: str) -> float:
 
 def count(text: str) -> int:
     """A whole number from 0 on."""
-    if text.isascii() and text.isdigit() and len(text) < 19:
-        return int(text)
+    if text.isascii() and text.isdigit():
+        if len(text) <= _MOST_DIGITS:
+            return int(text)
+        raise argparse.ArgumentTypeError(f"`{text}` is more than is counted here: write at most {_MOST_DIGITS} digits")
     raise argparse.ArgumentTypeError(f"`{text}` is not a whole number from 0 on, such as 20")
 
 
@@ -143,6 +147,8 @@ def usd(text: str) -> float:
         value = 0.0
     if not (text.isascii() and 0 < value < float("inf")):
         raise argparse.ArgumentTypeError(f"`{text}` is not a sum in USD, such as 2.50")
+    if value < _LEAST_USD:
+        raise argparse.ArgumentTypeError(f"`{text}` is less than anything costs: write {_LEAST_USD:f} or more")
     return value
 
 

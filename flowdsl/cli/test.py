@@ -38,6 +38,8 @@ def main(arguments: Sequence[str]) -> int:
     """The exit code: 1 when a case fails, a file of tests has mistakes, or less ran than `--fail-under` asks for; 2
     when there is nothing to run."""
     options = parser().parse(arguments)
+    if options.jobs == 0:
+        raise UsageError("-j 0 lets no case run: write a number from 1 on")
     documents = [name for name in ("--junit", "--coverage-json") if _given(options, name) == STDOUT]
     if len(documents) > 1:
         raise UsageError("--junit and --coverage-json are both `-`, and stdout holds one document: name a file for one")
