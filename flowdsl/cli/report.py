@@ -220,10 +220,12 @@ def _of_folder(path: Path) -> _Found:
         ) from error
     rows = _with_simulated(rows, path)
     runs, simulated = len({row.run for row in rows}), {row.simulated for row in rows}
-    said = [f"the pictures of {runs} run{'' if runs == 1 else 's'}"]
+    facts = [f"the pictures of {runs} run{'' if runs == 1 else 's'}"]
     if True in simulated:
-        said.append("simulated" if len(simulated) == 1 else "some of them simulated")
-    return _Found(Facts(path.resolve().name, tuple(said), simulated.pop() if len(simulated) == 1 else None), rows, path)
+        facts.append("simulated" if len(simulated) == 1 else "some of them simulated")
+    return _Found(
+        Facts(path.resolve().name, tuple(facts), simulated.pop() if len(simulated) == 1 else None), rows, path
+    )
 
 
 def _with_simulated(rows: list[Row], folder: Path) -> list[Row]:
