@@ -16,9 +16,13 @@ if TYPE_CHECKING:
     from datetime import date
     from typing import Any, NoReturn
 
+STDOUT = "-"
+"""What stands for stdout in the place of a file to write, as it does for stdin in that of one to read."""
 _SHOWN = 600
 _LONGEST_NAME = 200
 _LONGEST_PATH = 4096
+_MOST_DIGITS = 18
+_LEAST_USD = 0.000001
 
 
 class Parser(argparse.ArgumentParser):
@@ -128,8 +132,10 @@ def seconds(text: str) -> float:
 
 def count(text: str) -> int:
     """A whole number from 0 on."""
-    if text.isascii() and text.isdigit() and len(text) < 19:
-        return int(text)
+    if text.isascii() and text.isdigit():
+        if len(text) <= _MOST_DIGITS:
+            return int(text)
+        raise argparse.ArgumentTypeError(f"`{text}` is more than is counted here: write at most {_MOST_DIGITS} digits")
     raise argparse.ArgumentTypeError(f"`{text}` is not a whole number from 0 on, such as 20")
 
 
@@ -141,6 +147,8 @@ def usd(text: str) -> float:
         value = 0.0
     if not (text.isascii() and 0 < value < float("inf")):
         raise argparse.ArgumentTypeError(f"`{text}` is not a sum in USD, such as 2.50")
+    if value < _LEAST_USD:
+        raise argparse.ArgumentTypeError(f"`{text}` is less than anything costs: write {_LEAST_USD:f} or more")
     return value
 
 
@@ -239,9 +247,25 @@ def file_name(text: str) -> str:
     return text
 
 
+def folder_name(text: str) -> str:
+    """The name of a folder to write to, which stdout cannot be."""
+    if text == "-":
+        said = "`-` stands for stdout, and what is written here is a folder of files"
+        raise argparse.ArgumentTypeError(f"{said}: name one; `./-` is a folder of that name")
+    return file_name(text)
+
+
+def file_to_read(text: str) -> str:
+    """The name of a file that is read where it lies, which stdin cannot be."""
+    if text == "-":
+        said = "`-` stands for stdin, and this is read from a file"
+        raise argparse.ArgumentTypeError(f"{said}: name one; `./-` is a file of that name")
+    return file_name(text)
+
+
 def written_file(text: str) -> str | None:
     """The name of a file for what goes to stdout without one; None for `-`, which is stdout as elsewhere."""
-    return None if text == "-" else file_name(text)
+    return None if text == STDOUT else file_name(text)
 
 
 def one_of(*names: str) -> Callable[[str], str]:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from flowdsl.cli import vendor_batched
+from flowdsl.cli.absent_files import check_not_several_absent
 from flowdsl.cli.arguments import Parser, count, mapping, pair
 from flowdsl.cli.batch_account import account, near
 from flowdsl.cli.batch_inputs import RecordInputs, declared_types
@@ -62,6 +63,7 @@ results.jsonl in the folder, the records that failed in failed.jsonl, which can 
 further records, and ends when those it works on have ended; `flowdsl resume` goes on, and buys nothing twice."""
 _FOLDER = "flowdsl-batch"
 _KNOWN = {"done": 1, "failed": 2}
+_MOST_AT_ONCE = 100_000
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -127,6 +129,7 @@ def perform(options: Namespace, kept: KeptBatch | None = None) -> int:
     from flowdsl.journal.journal import Journal
 
     check_is_flow(options.file, options.over)
+    check_not_several_absent(options)
     _check(options)
     source = flow_source(options.file)
     first = next(read_records(options.over, {}), None)  # so that a file that cannot be read is told first
@@ -265,6 +268,7 @@ def _run(work: _Batch, types: Mapping[str, str], folder: Path) -> int:
 
     stop, signals, spent_out, unwritten = Stop(), list[int](), list[str](), list[str]()
     records = work.records(types, chosen)
+    at_once = options.concurrency or (vendor_batched.CONCURRENCY if options.vendor_batch else CONCURRENCY)
     faults = fault_door(work.flow, options)
 
     def tell(text: str) -> None:
@@ -283,7 +287,7 @@ def _run(work: _Batch, types: Mapping[str, str], folder: Path) -> int:
             records,
             journal=work.journal,
             batch_id=work.id,
-            concurrency=options.concurrency or (vendor_batched.CONCURRENCY if options.vendor_batch else CONCURRENCY),
+            concurrency=min(at_once, max(wanted, CONCURRENCY)),
             effects=door,
             max_requests=options.max_requests,
             max_usd=work.flow._settings.limits.max_usd,
@@ -326,8 +330,11 @@ def _run(work: _Batch, types: Mapping[str, str], folder: Path) -> int:
 def _check(options: Namespace) -> None:
     if options.file == "-":
         raise UsageError("a batch takes the flow from a file: it may be resumed")
-    if options.concurrency is not None and options.concurrency < 1:
-        raise UsageError("--concurrency takes a number from 1 on")
+    for name in ("limit", "sample"):
+        if getattr(options, name) == 0:
+            raise UsageError(f"--{name} 0 leaves no record: write a number from 1 on, or leave it out for all of them")
+    if options.concurrency is not None and not 1 <= options.concurrency <= _MOST_AT_ONCE:
+        raise UsageError(f"--concurrency takes a number from 1 on, and up to {_MOST_AT_ONCE:,}")
     if options.no_journal:
         raise UsageError("a batch always has a journal: what it paid for would be lost when it is broken off")
     if options.events:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from shlex import quote
@@ -24,6 +26,7 @@ MOST_SHOWN = 10
 """So many records that failed are shown with the reason."""
 _OF_ITS_OWN = ("--over", "--out", "--limit", "--sample", "--fault")
 """Options, each with a value, that a batch of the records that failed has not, or other ones."""
+_AGAIN = re.compile(r"-again(-\d+)?$")
 _FLAGS = ("--json", "--quiet", "-q", "--yes", "-y", "--open")
 
 
@@ -119,12 +122,36 @@ def _wanted(batch: KeptBatch) -> int | None:
 
 def _again(batch: KeptBatch, failed: Path) -> str:
     """The command that runs the records that failed, as a batch of its own: what it was told but for which records."""
-    _, words = _parted(batch.given["argv"])
+    given, words = _parted(batch.given["argv"])
     cwd = batch.given.get("cwd") or os.getcwd()  # noqa: PTH109
     is_here = cwd == os.getcwd()  # noqa: PTH109
-    words += ["--over", near(failed) if is_here else str(failed)]
-    command = " ".join(quote(visible_line(word)) for word in ("flowdsl", *words))
-    return command if is_here else f"cd {quote(visible_line(cwd))} && {command}"
+    near_by = os.path.relpath(failed)
+    own = ["--out", _beside(given["--out"], cwd)] if "--out" in given else []
+    own += ["--over", near_by if is_here and not near_by.startswith(os.pardir) else str(failed)]
+    end = words.index("--") if "--" in words else len(words)
+    command = " ".join(map(_as_shell_word, ("flowdsl", *words[:end], *own, *words[end:])))
+    return command if is_here else f"cd {_as_shell_word(cwd)} && {command}"
+
+
+def _beside(out: str, cwd: str) -> str:
+    """A folder that is not there yet, beside that of a batch, which takes no other one."""
+    stem = _AGAIN.sub("", out.rstrip("/")) + "-again"
+    names = itertools.chain([stem], (f"{stem}-{number}" for number in itertools.count(2)))
+    return next(name for name in names if not os.path.lexists(os.path.join(cwd, name)))  # noqa: PTH118
+
+
+def _as_shell_word(word: str) -> str:
+    """A word of a command that a shell takes for what it is, in one line: what a terminal does not show is spelt."""
+    if visible_line(word) == word:
+        return quote(word)
+    spelt = (_spelt(sign) for sign in word)
+    return f"$'{''.join(spelt)}'"
+
+
+def _spelt(sign: str) -> str:
+    if sign in "\\'":
+        return f"\\{sign}"
+    return sign if visible_line(sign) == sign else "".join(f"\\x{byte:02x}" for byte in os.fsencode(sign))
 
 
 def _parted(argv: Sequence[str]) -> tuple[dict[str, str], list[str]]:

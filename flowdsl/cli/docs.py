@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from flowdsl.cli.arguments import Parser, flag
+from flowdsl.cli.arguments import Parser, flag, folder_name
 from flowdsl.cli.generated import write_or_check
 
 EXAMPLES = ("flowdsl docs", "flowdsl docs --out site/steps", "flowdsl docs --check")
@@ -29,6 +29,8 @@ def parser() -> Parser:
     from flowdsl.cli import COMMANDS
 
     parser = Parser("docs", COMMANDS["docs"], EXAMPLES)
-    parser.add_argument("--out", default="docs/steps", metavar="DIR", help="the folder (default: docs/steps)")
+    parser.add_argument(
+        "--out", type=folder_name, default="docs/steps", metavar="DIR", help="the folder (default: docs/steps)"
+    )
     flag(parser, "--check", help="write nothing, and name the files that differ")
     return parser

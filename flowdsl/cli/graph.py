@@ -8,6 +8,7 @@ from argparse import Namespace
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
+from flowdsl.cli.absent_files import check_not_several_absent
 from flowdsl.cli.actions import load
 from flowdsl.cli.arguments import Parser, add_stdin_filename, check_stdin_filename, file_name, one_of, written_file
 from flowdsl.cli.flow_files import flow_source, read_source
@@ -43,6 +44,7 @@ def main(arguments: Sequence[str]) -> int:
         if options.file is None:
             raise UsageError("name the file of a flow, or with --run a run of it")
         check_stdin_filename(options.stdin_filename, [options.file])
+        check_not_several_absent(options)
         return _draw(options, options.file, options.action, None if options.events is None else _of_events(options))
     if options.events is not None:
         raise UsageError("--run and --events both say what became of the steps: give one of them")

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from flowdsl.cli.arguments import Parser, file_name
+from flowdsl.cli.arguments import Parser, folder_name
 from flowdsl.errors import UsageError
 from flowdsl.rewriting.files import put_new
 
@@ -45,7 +45,7 @@ def parser() -> Parser:
 
     parser = Parser("init", COMMANDS["init"], EXAMPLES)
     here = "the folder of the project, which is made where it is not there (default: this one)"
-    parser.add_argument("folder", nargs="?", default=".", type=file_name, metavar="DIR", help=here)
+    parser.add_argument("folder", nargs="?", default=".", type=folder_name, metavar="DIR", help=here)
     return parser
 
 

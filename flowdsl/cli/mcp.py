@@ -11,7 +11,8 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from flowdsl.cli.arguments import Parser, add_allow_endpoint, add_as_of, count, file_name, flag, usd
+from flowdsl.cli.absent_files import check_not_several_absent
+from flowdsl.cli.arguments import Parser, add_allow_endpoint, add_as_of, count, flag, folder_name, usd
 from flowdsl.cli.ready_flow import IMAGES, check_folder
 from flowdsl.cli.run import MAX_REQUESTS
 from flowdsl.errors import UsageError
@@ -30,6 +31,7 @@ def main(arguments: Sequence[str]) -> int:
 
     if find_spec("mcp") is None:
         raise UsageError("tools for agents need the package mcp: pip install 'flowdsl[mcp]'")
+    check_not_several_absent(options)
     with ExitStack() as stack:
         return _serve(options, stack)
 
@@ -49,7 +51,7 @@ def parser() -> Parser:
         "--flows": "name flows and folders of them as they are: `flowdsl mcp flows`",
     }
     flag(parser, "--simulate", help="use a simulator on this machine in place of every service")
-    parser.add_argument("--out", type=file_name, metavar="DIR", help=f"where pictures are stored (default: {IMAGES})")
+    parser.add_argument("--out", type=folder_name, metavar="DIR", help=f"where pictures are stored (default: {IMAGES})")
     parser.add_argument("--max-usd", type=usd, metavar="X", help="let a call spend at most X USD")
     parser.add_argument(
         "--max-requests", type=count, default=MAX_REQUESTS, metavar="N", help="let a call send at most N paid requests"

@@ -7,6 +7,7 @@ from argparse import Namespace
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from flowdsl.cli.absent_files import check_not_several_absent
 from flowdsl.cli.arguments import (
     Parser,
     add_allow_endpoint,
@@ -59,6 +60,7 @@ def main(arguments: Sequence[str]) -> int:
         raise UsageError("--base takes a file: standard input has no other revision")
     if options.map and options.over is None:
         raise UsageError("--map goes with --over: it says which fields of the records the inputs are")
+    check_not_several_absent(options)
     source = flow_source(options.file, options.stdin_filename)
     plans = plans_of(source, options)
     print(_printed(plans, options, {name: _shared(plan, source) for name, plan in plans.items()}))

@@ -9,7 +9,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from flowdsl.cli.arguments import Parser, flag
+from flowdsl.cli.absent_files import check_not_several_absent
+from flowdsl.cli.arguments import Parser, file_to_read, flag
 from flowdsl.cli.flow_files import flow_source
 from flowdsl.cli.journaled import state_of
 from flowdsl.display.visible import visible_line
@@ -49,6 +50,7 @@ class Finding(NamedTuple):
 def main(arguments: Sequence[str]) -> int:
     """The exit code: 1 where something does not fit, or nothing is known of the picture."""
     options = parser().parse(arguments)
+    check_not_several_absent(options)
     path = Path(options.image)
     try:
         content = path.read_bytes()
@@ -70,7 +72,7 @@ def parser() -> Parser:
     from flowdsl.cli import COMMANDS
 
     parser = Parser("provenance", f"{COMMANDS['provenance']} {_ABOUT}", EXAMPLES)
-    parser.add_argument("image", metavar="IMAGE", help="the file of a picture")
+    parser.add_argument("image", type=file_to_read, metavar="IMAGE", help="the file of a picture")
     parser.add_argument("flow", nargs="?", metavar="FLOW", help="the flow that it is said to come from")
     flag(parser, "--json", help="print it as JSON")
     return parser
@@ -268,10 +270,12 @@ def _of_run(run: KeptRun, requests: Sequence[Request], picture: _Picture, claime
         )
         yield Finding("claimed" if gone else "differs", f"the run {run.id} has no request that made it{gone}")
         return
-    kind = "a simulator" if run.simulated else str(request.service)
-    cost = "" if request.cost_usd is None else f" for ${request.cost_usd:.4f}"
+    usd = "" if request.cost_usd is None else f"${request.cost_usd:.4f}"
     several = f", with {len(request.pictures) - 1} more" if len(request.pictures) > 1 else ""
-    bought = f"the request that bought it{several}{cost}: {kind}, {request.model}, run {run.id}"
+    bought = f"the request that bought it{several}{usd and f' for {usd}'}: {request.service}"
+    if run.simulated:  # nothing was paid, and no service asked
+        bought = f"the request that made it{several}, simulated{usd and f', would cost {usd}'}: a simulator"
+    bought = f"{bought}, {request.model}, run {run.id}"
     if line and not picture.same:
         yield Finding("claimed", f"the journal has {bought}; but the file is not what came then")
     else:

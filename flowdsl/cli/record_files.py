@@ -53,6 +53,8 @@ def check_is_there(path: str) -> None:
     Raises:
         UsageError: there is none.
     """
+    if path == "-":
+        raise UsageError("--over takes a file, as records are read more than once: put them into a .jsonl or .csv file")
     if not os.path.isfile(path):  # noqa: PTH113  pathlib is slow to import
         raise UsageError(f"--over {path}: there is no such file{_meant(path)}")
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from flowdsl.cli.arguments import Parser, file_name, flag
+from flowdsl.cli.arguments import STDOUT, Parser, file_name, flag
 from flowdsl.cli.journaled import state_of
 from flowdsl.cli.run_names import LAST, of_record
 from flowdsl.cli.terminal import is_terminal
@@ -50,11 +50,18 @@ def main(arguments: Sequence[str]) -> int:
     if not found.rows:
         raise UsageError(f"{found.facts.title}: there is nothing to show, no picture and no request")
     pictures = [row.path for row in found.rows if row.path is not None]
+    told = _moving if is_terminal(sys.stderr) and not options.quiet else _silent
+    if options.out == STDOUT:
+        if options.open:
+            raise UsageError("--open opens a file, and `--out -` writes none: name one, such as `--out report.html`")
+        sys.stdout.write(_on_stdout(found, pictures, told, embed=options.embed))
+        if not options.quiet:
+            _warn(pictures, found)
+        return 0
     out = Path(options.out) if options.out else found.folder / _PAGE
     out = out / _PAGE if out.is_dir() else out
     if out.is_file() and out.suffix.lower() not in (".html", ".htm"):
         raise UsageError(f"{out} is there and is no page: name a file that ends in .html")
-    told = _moving if is_terminal(sys.stderr) and not options.quiet else _silent
     try:
         _write(out, found, pictures, told, embed=options.embed)
     except OSError as error:
@@ -72,17 +79,36 @@ def main(arguments: Sequence[str]) -> int:
     return 0
 
 
+def _on_stdout(found: _Found, pictures: list[str], told: Callable[[int, int], None], *, embed: bool) -> str:
+    """The page, as it is to lie in the working folder. Without `embed` it shows the large pictures, as no small ones
+    are left beside it."""
+    if embed:
+        return _page(Path.cwd(), found, pictures, told, embed=True)
+    from flowdsl.report.page import page
+
+    return page(found.rows, found.facts, Path.cwd(), {}, embed=False)
+
+
 def _write(out: Path, found: _Found, pictures: list[str], told: Callable[[int, int], None], *, embed: bool) -> None:
+    from flowdsl.rewriting.files import put
+
+    put(str(out), _page(out.absolute().parent, found, pictures, told, embed=embed).encode())
+
+
+def _page(folder: Path, found: _Found, pictures: list[str], told: Callable[[int, int], None], *, embed: bool) -> str:
+    """The text of a page that is to lie in a folder, where its small pictures are left.
+
+    Raises:
+        UsageError: there are too many pictures to be put into it.
+    """
     from flowdsl.report.page import MOST_EMBEDDED, page
     from flowdsl.report.thumbnails import thumbnails
-    from flowdsl.rewriting.files import put
 
     if embed and len(pictures) > MOST_EMBEDDED:
         raise UsageError(
             f"--embed takes {MOST_EMBEDDED} pictures at most, and there are {len(pictures):,}: without it the page "
             "links to them, and goes wherever their folder goes"
         )
-    folder = out.absolute().parent
     with ExitStack() as stack:
         small, instead = folder / _THUMBNAILS, dict[str, Path]()
         if embed:
@@ -91,7 +117,7 @@ def _write(out: Path, found: _Found, pictures: list[str], told: Callable[[int, i
             small = Path(stack.enter_context(TemporaryDirectory(prefix="flowdsl-report-")))
             instead = _fit_to_embed(pictures, small / "screen", told)
         made = thumbnails(pictures, small, told)
-        put(str(out), page(found.rows, found.facts, folder, made, embed=embed, instead=instead).encode())
+        return page(found.rows, found.facts, folder, made, embed=embed, instead=instead)
 
 
 def _fit_to_embed(pictures: list[str], folder: Path, told: Callable[[int, int], None]) -> dict[str, Path]:
@@ -132,7 +158,7 @@ def parser() -> Parser:
         "batch)",
     )
     parser.add_argument(
-        "--out", type=file_name, metavar="FILE", help=f"the page (default: {_PAGE} beside the pictures)"
+        "--out", type=file_name, metavar="FILE", help=f"the page (default: {_PAGE} beside the pictures); - for stdout"
     )
     flag(parser, "--embed", help="put the pictures into the page, at most 200")
     flag(parser, "--open", help="open the page")
@@ -192,8 +218,30 @@ def _of_folder(path: Path) -> _Found:
         raise UsageError(
             f"{path} has no manifest of pictures: {said}; a folder that `flowdsl run --out` wrote has one"
         ) from error
-    runs = len({row.run for row in rows})
-    return _Found(Facts(path.resolve().name, (f"the pictures of {runs} run{'' if runs == 1 else 's'}",)), rows, path)
+    rows = _with_simulated(rows, path)
+    runs, simulated = len({row.run for row in rows}), {row.simulated for row in rows}
+    facts = [f"the pictures of {runs} run{'' if runs == 1 else 's'}"]
+    if True in simulated:
+        facts.append("simulated" if len(simulated) == 1 else "some of them simulated")
+    return _Found(
+        Facts(path.resolve().name, tuple(facts), simulated.pop() if len(simulated) == 1 else None), rows, path
+    )
+
+
+def _with_simulated(rows: list[Row], folder: Path) -> list[Row]:
+    """The rows of a folder with what the journal knows of their runs: that of its project, else that of the working
+    folder. Without one, or where it cannot be read, nobody knows."""
+    from flowdsl.journal.errors import JournalError
+    from flowdsl.journal.journal import Journal
+    from flowdsl.journal.simulated import simulated
+
+    found: dict[str, bool] = {}
+    for path in (str(folder / _PAGE), "<report>"):
+        unknown = {row.run for row in rows if row.run is not None} - found.keys()
+        if unknown:
+            with suppress(JournalError, UsageError), Journal(state_of(path)) as journal:
+                found |= simulated(journal.database, unknown)
+    return [row._replace(simulated=found.get(row.run or "")) for row in rows]
 
 
 def _batch(journal: Journal, of: str | None) -> KeptBatch | None:

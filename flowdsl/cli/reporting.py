@@ -7,6 +7,7 @@ import sys
 from argparse import Namespace
 from collections.abc import Sequence
 
+from flowdsl.cli.arguments import STDOUT
 from flowdsl.cli.terminal import colors
 
 TYPE_CHECKING = False  # typing is slow to import
@@ -37,12 +38,12 @@ class Reporting:
             from flowdsl.cli.overwriting import check_written_over
 
             check_written_over(self._file, "report")
-            check_written_over(self._new_baseline, "baseline")
+            check_written_over(None if self._new_baseline == STDOUT else self._new_baseline, "baseline")
         self._form: str = options.format or self._usual_form()
         self._quiet: bool = options.quiet
         self._statistics: bool = options.statistics
         self._color = colors(sys.stdout, options.color)
-        self.is_document = self._form in DOCUMENTS and self._file is None
+        self.is_document = self._new_baseline == STDOUT or (self._form in DOCUMENTS and self._file is None)
         """Whether stdout holds a document for programs, and nothing else."""
 
     def _usual_form(self) -> str:
@@ -91,8 +92,14 @@ class Reporting:
         """Writes all that is found to a file; what is known fails nothing."""
         from flowdsl.cli.baseline import baseline_text
 
-        write_report(path, baseline_text(path, self.findings))
+        text = baseline_text(path, self.findings)
         self.failing = []
+        if path == STDOUT:
+            from flowdsl.display.visible import visible
+
+            sys.stdout.write(visible(text))
+            return
+        write_report(path, text)
         if not self._quiet:
             print(f"{self._summary(files)}, written to {path}")
 

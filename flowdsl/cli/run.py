@@ -9,6 +9,7 @@ from contextlib import ExitStack, suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, TextIO
 
+from flowdsl.cli.absent_files import check_not_several_absent
 from flowdsl.cli.account import Account, alone, in_its_words
 from flowdsl.cli.arguments import (
     Parser,
@@ -19,6 +20,7 @@ from flowdsl.cli.arguments import (
     count,
     file_name,
     flag,
+    folder_name,
     one_of,
     pair,
     seconds,
@@ -76,6 +78,7 @@ def main(arguments: Sequence[str]) -> int:
         from flowdsl.cli.meant_options import check_is_flow
 
         check_is_flow(options.file)
+    check_not_several_absent(options)
     source = flow_source(options.file, options.stdin_filename)
     if options.dry_run and options.from_step is not None:
         raise UsageError("--dry-run shows the requests of all steps: leave --from out")
@@ -272,7 +275,7 @@ def add_options(parser: Parser, requests: str = f"default: {MAX_REQUESTS}") -> N
     )
     parser.add_argument(
         "--out",
-        type=file_name,
+        type=folder_name,
         metavar="DIR",
         help="where pictures are stored and files are written (default: flowdsl-images and flowdsl-output)",
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from flowdsl.cli.arguments import Parser, flag
+from flowdsl.cli.arguments import Parser, flag, folder_name
 from flowdsl.cli.generated import write_or_check
 
 EXAMPLES = (
@@ -37,7 +37,9 @@ def parser() -> Parser:
     from flowdsl.cli import COMMANDS
 
     parser = Parser("schema", COMMANDS["schema"], EXAMPLES)
-    parser.add_argument("--out", default="schemas", metavar="DIR", help="the folder to write to (default: schemas)")
+    parser.add_argument(
+        "--out", type=folder_name, default="schemas", metavar="DIR", help="the folder to write to (default: schemas)"
+    )
     flag(parser, "--check", help="write nothing, and name the files that differ")
     parser.add_argument(
         "--index",

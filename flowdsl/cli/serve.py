@@ -10,9 +10,9 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from flowdsl.cli.arguments import Parser, add_allow_endpoint, add_as_of, count, file_name, flag, port
+from flowdsl.cli.arguments import Parser, add_allow_endpoint, add_as_of, count, file_to_read, flag, folder_name, port
 from flowdsl.cli.ready_flow import IMAGES, check_folder
-from flowdsl.cli.serve_log import add_log, check_log, log_of
+from flowdsl.cli.serve_log import STDERR, add_log, check_log, log_of
 from flowdsl.errors import UsageError
 from flowdsl.settings.serving_keys import NO_TLS, names_certificate, parts_of
 
@@ -80,7 +80,7 @@ def parser() -> Parser:
 
     parser = Parser("serve", COMMANDS["serve"], EXAMPLES)
     parser.add_argument(
-        "--config", type=file_name, metavar="FILE", help="the settings file (default: the project's flowdsl.toml)"
+        "--config", type=file_to_read, metavar="FILE", help="the settings file (default: the project's flowdsl.toml)"
     )
     parser.add_argument("--host", type=_address, metavar="H", help=f"the address to listen on (default: {HOST})")
     parser.add_argument("--port", type=port, metavar="P", help=f"the port (default: {PORT}); 0 takes a free one")
@@ -96,7 +96,7 @@ def parser() -> Parser:
         "-p": "`--port P` is the port to listen on",
         **dict.fromkeys(("--token", "--tokens", "--api-key"), "`flowdsl tokens create NAME` makes a token"),
     }
-    parser.add_argument("--out", type=file_name, metavar="DIR", help=f"where pictures are stored (default: {IMAGES})")
+    parser.add_argument("--out", type=folder_name, metavar="DIR", help=f"where pictures are stored (default: {IMAGES})")
     add_log(parser)
     add_allow_endpoint(parser)
     add_as_of(parser)
@@ -301,7 +301,7 @@ def _serve(
         proxy_headers=options.proxy_headers,
         log=log_of(options, stack, _tell),
         log_content=options.log_content,
-        tell=_tell,
+        tell=_silent if options.log_json == STDERR else _tell,
         parent=None if given is None else given.alive,
         counts=None if given is None else SharedCounts(given.counts, given.place),
         question=question,
@@ -320,6 +320,10 @@ def _show(finding: Diagnostic) -> None:
 def _tell(text: str) -> None:
     sys.stderr.write(f"flowdsl: {text}\n")
     sys.stderr.flush()
+
+
+def _silent(_text: str) -> None:
+    """What is told stands in the log, which goes to stderr too."""
 
 
 def _host(options: Namespace, said: Serving) -> str:

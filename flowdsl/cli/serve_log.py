@@ -11,7 +11,8 @@ from flowdsl.cli.arguments import Parser, file_name, flag
 from flowdsl.cli.observed import check_content
 from flowdsl.cli.overwriting import check_written_over
 
-_STDERR = "-"
+STDERR = "-"
+"""What stands for stderr in place of a file."""
 
 
 def add_log(parser: Parser) -> None:
@@ -31,7 +32,7 @@ def check_log(options: Namespace) -> None:
     Raises:
         UsageError: it would be written over another file, or there is none.
     """
-    if options.log_json != _STDERR:
+    if options.log_json != STDERR:
         check_written_over(options.log_json, "log")
     check_content(options)
 
@@ -43,7 +44,7 @@ def log_of(options: Namespace, stack: ExitStack, tell: Callable[[str], None]) ->
         return None
     from flowdsl.cli.log_file import log_file
 
-    file = None if options.log_json == _STDERR else stack.enter_context(log_file(options.log_json))
+    file = None if options.log_json == STDERR else stack.enter_context(log_file(options.log_json))
     is_missing = False
 
     def log(line: str) -> None:

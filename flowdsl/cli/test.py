@@ -9,7 +9,7 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from flowdsl.cli.arguments import Parser, count, cut, file_name, flag
+from flowdsl.cli.arguments import STDOUT, Parser, count, cut, file_name, flag
 from flowdsl.cli.flow_files import TEST_ENDINGS, read_source, search, test_paths
 from flowdsl.cli.overwriting import check_written_over
 from flowdsl.cli.terminal import colors
@@ -38,8 +38,15 @@ def main(arguments: Sequence[str]) -> int:
     """The exit code: 1 when a case fails, a file of tests has mistakes, or less ran than `--fail-under` asks for; 2
     when there is nothing to run."""
     options = parser().parse(arguments)
-    check_written_over(options.junit, "report of tests")
-    check_written_over(options.coverage_json, "report of coverage")
+    if options.jobs == 0:
+        raise UsageError("-j 0 lets no case run: write a number from 1 on")
+    documents = [name for name in ("--junit", "--coverage-json") if _given(options, name) == STDOUT]
+    if len(documents) > 1:
+        raise UsageError("--junit and --coverage-json are both `-`, and stdout holds one document: name a file for one")
+    if documents and options.watch:
+        raise UsageError(f"--watch runs again and again, and stdout holds one document: name a file for {documents[0]}")
+    check_written_over(None if options.junit == STDOUT else options.junit, "report of tests")
+    check_written_over(None if options.coverage_json == STDOUT else options.coverage_json, "report of coverage")
     paths = options.paths or ["."]
     if not options.watch:
         return _once(options, paths)
@@ -64,14 +71,16 @@ def parser() -> Parser:
     parser.add_argument("-k", metavar="TEXT", help="only the cases whose path or name holds this text")
     flag(parser, "--update-snapshots", help="write the prompts that come now as those that are expected")
     flag(parser, "--coverage", help="say what of the flows ran: steps, branches, catch blocks, iterations")
-    parser.add_argument("--coverage-json", type=file_name, metavar="FILE", help="write that as JSON, with every point")
+    parser.add_argument(
+        "--coverage-json", type=file_name, metavar="FILE", help="write that as JSON, with every point; - for stdout"
+    )
     parser.add_argument(
         "--fail-under",
         type=_percent,
         metavar="N",
         help="fail when less than N %% of steps, branches and catch blocks ran",
     )
-    parser.add_argument("--junit", type=file_name, metavar="FILE", help="write the outcomes as JUnit XML")
+    parser.add_argument("--junit", type=file_name, metavar="FILE", help="write the outcomes as JUnit XML; - for stdout")
     parser.add_argument(
         "-j", "--jobs", type=count, metavar="N", help="how many cases run at the same time (default: 4)"
     )
@@ -89,6 +98,23 @@ def _percent(text: str) -> float:
     if not (text.isascii() and 0 <= value <= 100):
         raise argparse.ArgumentTypeError(f"`{text}` is not a share in per cent, such as 90")
     return value
+
+
+def _given(options: Namespace, name: str) -> str | None:
+    found: str | None = getattr(options, name.removeprefix("--").replace("-", "_"))
+    return found
+
+
+def _write(name: str, text: str) -> None:
+    """Writes a document to a file, or to stdout for `-`."""
+    if name == STDOUT:
+        sys.stdout.write(text)
+        return
+    from pathlib import Path
+
+    from flowdsl.cli.generated import write_atomically
+
+    write_atomically(Path(name), text)
 
 
 def _once(options: Namespace, paths: Sequence[str]) -> int:
@@ -140,7 +166,9 @@ class _Run:
     def __init__(self, options: Namespace, files: Sequence[CaseFile]) -> None:
         self._options = options
         self._files = files
-        self._color = colors(sys.stdout)
+        self._told = sys.stderr if STDOUT in (options.junit, options.coverage_json) else sys.stdout
+        """Where people read along: not where a document goes."""
+        self._color = colors(self._told)
         self._began = time.perf_counter()
         self.outcomes: list[Outcome] = []
 
@@ -161,17 +189,20 @@ class _Run:
                 outcome = self._with_snapshot(outcome)
                 self.outcomes.append(outcome)
                 if not outcome.passed:
-                    print(shown(failure_text(outcome, self._paint), "\n"), flush=True)
+                    self._tell(shown(failure_text(outcome, self._paint), "\n"))
                 elif self._options.verbose:
                     place = f" {outcome.file}:{outcome.line}  {outcome.shown_name}"
-                    print(shown(self._paint("good", "✓"), visible_line(place)), flush=True)
+                    self._tell(shown(self._paint("good", "✓"), visible_line(place)))
 
     def _say_findings(self) -> None:
         from flowdsl.diagnostics import render
 
         for file in self._files:
             if file.findings:
-                print(render(file.findings, color=self._color) + "\n", flush=True)
+                self._tell(render(file.findings, color=self._color) + "\n")
+
+    def _tell(self, text: str) -> None:
+        print(text, file=self._told, flush=True)
 
     def _with_snapshot(self, outcome: Outcome) -> Outcome:
         """The outcome without what a new snapshot settles."""
@@ -182,20 +213,17 @@ class _Run:
 
     def report(self, paths: Sequence[str]) -> int:
         """Writes what is asked for, prints the summary, and gives the exit code."""
-        from flowdsl.cli.generated import write_atomically
         from flowdsl.flowtest.report import junit, summary
 
         options = self._options
         if options.update_snapshots:
             self._write_snapshots()
         if options.junit is not None:
-            from pathlib import Path
-
-            write_atomically(Path(options.junit), junit(self._files, self.outcomes))
+            _write(options.junit, junit(self._files, self.outcomes))
         is_low = self._covered(paths)
         broken = sum(file.tests is None for file in self._files)
         if not options.quiet:
-            print(summary(self.outcomes, broken, time.perf_counter() - self._began))
+            self._tell(summary(self.outcomes, broken, time.perf_counter() - self._began))
         if is_low is not None:
             _complain(is_low)
         return int(self.failed > 0 or broken > 0 or is_low is not None)
@@ -213,15 +241,12 @@ class _Run:
             coverage.add(outcome.could_hit, outcome.hit)
         untested = self._whole(paths, coverage) if options.k is None else []
         if options.coverage:
-            print(coverage_text(coverage, untested) + "\n")
+            self._tell(coverage_text(coverage, untested) + "\n")
         if options.coverage_json is not None:
             import json
-            from pathlib import Path
-
-            from flowdsl.cli.generated import write_atomically
 
             text = json.dumps({**coverage.to_dict(), "untested": untested}, indent=1, ensure_ascii=False)
-            write_atomically(Path(options.coverage_json), f"{text}\n")
+            _write(options.coverage_json, f"{text}\n")
         if options.fail_under is not None and coverage.percent < options.fail_under:
             return f"{coverage.percent:.1f} % ran, and --fail-under asks for {options.fail_under:g} %"
         return None
@@ -253,7 +278,7 @@ class _Run:
             before = path.read_text(encoding="utf-8") if path.is_file() else None
             if text is not None and text != before:
                 write_atomically(path, text)
-                print(f"{path} written")
+                self._tell(f"{path} written")
 
     def _paint(self, style: str, text: str) -> str:
         return styled(_STYLES[style], text) if self._color else text

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from time import localtime, strftime
 from typing import TYPE_CHECKING
 
-from flowdsl.cli.arguments import Parser, count, file_name, flag, usd
+from flowdsl.cli.arguments import Parser, count, file_to_read, flag, usd
 from flowdsl.cli.journaled import sum_of
 from flowdsl.cli.streams import stdout_at_stake
 from flowdsl.errors import UsageError
@@ -86,7 +86,7 @@ def parser() -> Parser:
     parser.add_argument("--usd-per-day", type=usd, metavar="X", help="how much it may spend in a day")
     parser.add_argument("--days", type=count, metavar="N", help="how many days it is good for (default: for good)")
     parser.add_argument(
-        "--config", type=file_name, metavar="FILE", help="the settings file of the gateway (default: the project's)"
+        "--config", type=file_to_read, metavar="FILE", help="the settings file of the gateway (default: the project's)"
     )
     flag(parser, "--json", help="print the tokens as JSON, without what they are")
     return parser

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
+from flowdsl.cli.absent_files import check_not_several_absent
 from flowdsl.cli.arguments import (
     Parser,
     add_as_of,
@@ -13,6 +14,7 @@ from flowdsl.cli.arguments import (
     check_stdin_filename,
     cut,
     file_name,
+    file_to_read,
     flag,
     one_of,
     written_file,
@@ -49,6 +51,8 @@ def main(arguments: Sequence[str]) -> int:
     failing = _failing(options)
     if options.baseline and options.write_baseline:
         raise UsageError("--baseline and --write-baseline are given: a new baseline holds all that is found")
+    if options.baseline:
+        check_not_several_absent(options)
     reporting = Reporting(options)
     seen: set[tuple[str, ...]] = set()
     told: set[str] = set()
@@ -119,10 +123,13 @@ def parser() -> Parser:
         help="list which secret and key goes to which host, and what a real run still lacks; fail when it lacks any",
     )
     parser.add_argument(
-        "--baseline", type=file_name, metavar="FILE", help="report only what this file does not know yet"
+        "--baseline", type=file_to_read, metavar="FILE", help="report only what this file does not know yet"
     )
     parser.add_argument(
-        "--write-baseline", type=file_name, metavar="FILE", help="write what is found to this file, for --baseline"
+        "--write-baseline",
+        type=file_name,
+        metavar="FILE",
+        help="write what is found to this file, for --baseline; - for stdout",
     )
     parser.add_argument(
         "--fail-on",

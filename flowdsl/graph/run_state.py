@@ -61,6 +61,8 @@ def run_states(lines: Iterable[str], name: str) -> dict[str, StepState]:
         seen = True
         _take(event, states)
     if not seen:
+        if name == "-":
+            raise UsageError("standard input holds no events: `flowdsl run FILE --events` prints them")
         raise UsageError(f"{name} holds no events: `flowdsl run FILE --events > {name}` writes them")
     return states
 

@@ -14,7 +14,7 @@ from flowdsl.report.row import Row
 
 
 def rows_of_folder(folder: Path) -> Iterator[Row]:
-    """The pictures of a folder, as its manifests list them.
+    """The pictures of a folder, as its manifests list them, which do not say whether they were simulated.
 
     Raises:
         OSError: there is none that can be read.

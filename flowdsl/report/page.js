@@ -1,6 +1,7 @@
 "use strict";
 const data = JSON.parse(document.getElementById("data").textContent);
 const rows = data.rows;
+for (const row of rows) row.simulated ??= data.simulated;
 const by = (id) => document.getElementById(id);
 const grid = by("grid"), view = by("view"), tools = document.querySelector(".tools");
 const STATUSES = ["done", "under way", "failed", "in doubt", "released"];
@@ -47,14 +48,17 @@ function median(numbers) {
   return sorted.length % 2 ? sorted[half] : (sorted[half - 1] + sorted[half]) / 2;
 }
 function total() {
-  const pictures = rows.filter((row) => row.name !== undefined), priced = rows.filter((row) => row.cost_usd !== undefined);
-  const sum = priced.reduce((all, row) => all + row.cost_usd, 0), unknown = pictures.filter((row) => row.cost_usd === undefined).length;
+  const pictures = rows.filter((row) => row.name !== undefined);
   const failed = rows.filter((row) => row.status === "failed").length, doubt = rows.filter((row) => row.status === "in doubt");
   const risk = doubt.reduce((all, row) => all + (row.most_usd || 0), 0), times = rows.map((row) => row.seconds).filter((each) => each !== undefined);
   const gone = pictures.filter((row) => row.gone).length;
   const put = (name, value, look = "") => by("totals").append(make("div", { className: look }, make("dt", {}, name), make("dd", {}, value)));
   put(pictures.length === 1 ? "picture" : "pictures", pictures.length.toLocaleString("en"));
-  if (priced.length) put((data.simulated ? "would cost, simulated" : "cost") + (unknown ? `, ${unknown.toLocaleString("en")} not known` : ""), usd(sum));
+  for (const [name, simulated] of [["cost", false], ["would cost, simulated", true], ["cost, unless simulated", null]]) {
+    const some = rows.filter((row) => row.simulated === simulated), priced = some.filter((row) => row.cost_usd !== undefined);
+    const unknown = some.filter((row) => row.name !== undefined && row.cost_usd === undefined).length;
+    if (priced.length) put(name + (unknown ? `, ${unknown.toLocaleString("en")} not known` : ""), usd(priced.reduce((all, row) => all + row.cost_usd, 0)));
+  }
   if (times.length) put("median of a request", span(median(times)));
   if (failed) put("failed", failed.toLocaleString("en"), "failed");
   if (doubt.length) put("in doubt" + (risk ? `, up to ${usd(risk)}` : ""), doubt.length.toLocaleString("en"), "doubt");
@@ -194,7 +198,7 @@ function kept() { try { for (const i of JSON.parse(sessionStorage.getItem(KEPT) 
 
 // Taking them along
 
-const COLUMNS = ["path", "prompt", "revised_prompt", "model", "service", "size", "cost_usd", "seconds", "step", "place", "record", "iteration", "status", "error", "request_id", "run", "made"];
+const COLUMNS = ["path", "prompt", "revised_prompt", "model", "service", "size", "cost_usd", "seconds", "step", "place", "record", "iteration", "status", "error", "request_id", "run", "made", "simulated"];
 const taken = () => [...chosen].sort((a, b) => a - b).map((i) => Object.fromEntries(COLUMNS.map((name) => [name, rows[i][name] ?? null])));
 function cell(value) {
   const text = value === null ? "" : String(value), safe = typeof value === "string" && /^[=+\-@\t\r]/.test(text) ? "'" + text : text; // else a spreadsheet computes it

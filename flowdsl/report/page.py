@@ -28,11 +28,12 @@ _HEAD = 32 * 1024
 
 
 class Facts(NamedTuple):
-    """What is said of all rows: a title, and a line below it. `simulated`: nothing was paid."""
+    """What is said of all rows: a title, and a line below it. `simulated`: nothing was paid; None where that is not
+    known of all of them, or is not the same."""
 
     title: str
     said: tuple[str, ...] = ()
-    simulated: bool = False
+    simulated: bool | None = False
 
 
 def page(

@@ -13,7 +13,7 @@ class Row(NamedTuple):
     `path` is absolute, None where there is no picture; `cost_usd` is the share of one picture; of a request in doubt
     `most_usd` is what it may have cost. `place` is where the step stands (`card.flow.yaml:7`, `flow[0].do[0]`),
     `iteration` counts from 1, `2.1` inside another loop. `seconds` is how long the request took, `made` a Unix time in
-    seconds.
+    seconds. `simulated` is None where that of all rows counts, or nobody knows.
     """
 
     path: str | None = None
@@ -34,3 +34,4 @@ class Row(NamedTuple):
     request_id: str | None = None
     run: str | None = None
     made: float | None = None
+    simulated: bool | None = None

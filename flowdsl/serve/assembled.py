@@ -63,6 +63,11 @@ class Parts(NamedTuple):
     tokens: Mapping[str, SaidToken] = MappingProxyType({})
 
     @property
+    def told(self) -> Log:
+        """What tells a warning, on standard error and in the log."""
+        return in_both(self.tell, self.log)
+
+    @property
     def is_worker(self) -> bool:
         """Whether other processes serve the same port."""
         return self.parent is not None
@@ -92,8 +97,7 @@ async def serve(parts: Parts, sock: socket.socket, on_ready: Callable[[Server], 
         tokens.all()  # what is there now is needed as long as this process lives
     access = Access(tokens, parts.journal)
     async with parts.environment, AsyncExitStack() as stack:
-        tell = in_both(parts.tell, parts.log)
-        gateway = Gateway(parts.environment, parts.routing, tell=tell, own=pictures.own_file)
+        gateway = Gateway(parts.environment, parts.routing, tell=parts.told, own=pictures.own_file)
         mcp: McpAddress | None = None
 
         def in_flight() -> int:
@@ -103,7 +107,7 @@ async def serve(parts: Parts, sock: socket.socket, on_ready: Callable[[Server], 
         flows = FlowAddresses(FlowRuns(parts.flows, gateway, parts.given), access, pictures, metrics)
         mcp = _agents(parts, access, pictures, metrics)
         agents = mcp or NoAgents(_why_no_agents(parts))
-        said: dict[str, Any] = {"tell": parts.tell, "log": parts.log, "log_content": parts.log_content}
+        said: dict[str, Any] = {"tell": parts.told, "log": parts.log, "log_content": parts.log_content}
         application = Application(gateway, pictures, access, flows, parts.paths, agents, metrics, **said)
         server = Server(application, gateway, sock, on_ready, proxy_headers=parts.proxy_headers)
         if parts.parent is not None:
@@ -143,6 +147,5 @@ def _agents(parts: Parts, access: Access, pictures: Pictures, metrics: Metrics) 
         return None
     from flowdsl.serve.mcp_address import McpAddress
 
-    tell = in_both(parts.tell, parts.log)
     share = parts.state if parts.is_worker else None
-    return McpAddress(parts.flows, access, pictures, parts.question, parts.given, tell, metrics, share)
+    return McpAddress(parts.flows, access, pictures, parts.question, parts.given, parts.told, metrics, share)

@@ -113,6 +113,10 @@ def check_keys(settings: Settings | None, *, of_user: bool = False) -> None:
         for key in unknown:
             near = nearest(key, keys)
             hint = f"did you mean `{near}`?" if near else f"there are {', '.join(keys)}"
+            if key in (*_KEYS, *_USER_KEYS):
+                hint = f"it is a key of {'the `flowdsl.toml` of a project' if of_user else 'your own `config.toml`'}"
+            elif key == "tool" and isinstance(content[key], dict) and "flowdsl" in content[key]:
+                hint = "`tool.flowdsl` goes before the keys in a `pyproject.toml` alone: leave it out here"
             mistakes.add(mistake(path, (key,), f"unknown key `{key}`", hint, of_key=True))
         mistakes.check()
 

@@ -192,6 +192,9 @@ def test_a_file_that_changed_is_no_batch_to_go_on_with_but_one_that_grew_is(run:
         (("--over", "a.csv"), "note,Name_of_all\nx,Ada\n", "`--map name=Name_of_all` names one"),
         (("--over", "a.csv", "--no-journal"), "name\nAda\n", "a batch always has a journal"),
         (("--over", "a.csv", "--concurrency", "0"), "name\nAda\n", "from 1 on"),
+        (("--over", "a.csv", "--concurrency", "9" * 18), "name\nAda\n", "from 1 on, and up to 100,000"),
+        (("--over", "a.csv", "--limit", "0"), "name\nAda\n", "--limit 0 leaves no record: write a number from 1 on"),
+        (("--over", "a.csv", "--sample", "0"), "name\nAda\n", "--sample 0 leaves no record: write a number from 1 on"),
     ],
 )
 def test_what_is_wrong_is_told_before_anything_runs(run: Run, arguments: tuple[str, ...], over: str, said: str) -> None:

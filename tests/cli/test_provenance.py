@@ -42,7 +42,10 @@ def test_a_picture_as_it_was_made_is_proved_by_manifest_journal_and_flow(
     assert code == 0
     assert not [line for line in lines if line.startswith("differs")]
     assert any("its bytes are those that the run wrote" in line for line in proved)
-    assert any("the journal has the request that bought it for $0.0059: a simulator" in line for line in proved)
+    assert any(
+        "the journal has the request that made it, simulated, would cost $0.0059: a simulator" in line
+        for line in proved
+    )
     assert any("the file and the manifest name the same model" in line for line in proved)
     assert proved[-1].endswith("boat.flow.yaml is the flow of that run, byte for byte")
 
@@ -109,7 +112,7 @@ def test_a_copy_far_from_its_manifest_is_found_in_the_journal_by_its_bytes_witho
     alone = other.rename(other.name)
     code, lines = said(capsys, str(alone), "boat.flow.yaml")
     assert code == 0
-    assert [line for line in lines if line.startswith("proved    the journal has the request that bought it")]
+    assert [line for line in lines if line.startswith("proved    the journal has the request that made it")]
     assert [line for line in lines if line.startswith("proved    the file and the journal name the same request: req_")]
     assert lines[-1] == "proved    boat.flow.yaml is the flow of that run, byte for byte"
 
@@ -191,7 +194,7 @@ def test_a_picture_that_edits_another_is_known_as_itself_under_any_name(
     capsys.readouterr()
     code, lines = said(capsys, "pictures/frame-1.png", "framed.flow.yaml")
     (prompt,) = [line for line in lines if "has the prompt" in line]
-    (bought,) = [line for line in lines if "the request that bought it" in line]
+    (bought,) = [line for line in lines if "the request that made it" in line]
     assert (code, prompt.partition(": ")[2]) == (0, "A golden frame")
     Path("pictures/frame-1.png").rename("mine.png")
     code, lines = said(capsys, "mine.png", "framed.flow.yaml")

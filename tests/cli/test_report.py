@@ -6,8 +6,10 @@ import contextlib
 import json
 import os
 import re
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -276,6 +278,39 @@ def test_odd_lines_of_a_manifest_are_shown_as_far_as_they_go(
     assert len(rows) == len(ODD)
     assert [row for row in rows if "src" in row or "cost_usd" in row] == []
     assert rows[4]["prompt"] == "PAGE-DATA PAGE-SCRIPT \u2028"
+
+
+def test_a_folder_of_simulated_pictures_is_said_to_be_simulated(cards: Path) -> None:
+    assert main(["report", "cards"]) == 0
+    page = data("cards/report.html")
+    assert (page["simulated"], page["facts"]) == (True, ["the pictures of 3 runs", "simulated"])
+    assert {row["simulated"] for row in page["rows"]} == {True}
+
+
+def test_a_folder_of_which_no_journal_knows_the_runs_is_called_neither_simulated_nor_paid(
+    cards: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FLOWDSL_STATE", "elsewhere")
+    assert main(["report", "cards"]) == 0
+    page = data("cards/report.html")
+    assert (page["simulated"], page["facts"]) == (None, ["the pictures of 3 runs"])
+    assert not any("simulated" in row for row in page["rows"])
+    Path("elsewhere").mkdir()
+    Path("elsewhere/journal.sqlite").write_text("no journal at all")
+    assert main(["report", "cards"]) == 0
+    assert data("cards/report.html")["simulated"] is None
+
+
+def test_a_folder_with_pictures_that_were_paid_for_beside_simulated_ones_says_which(cards: Path) -> None:
+    [first, *_] = json.loads(Path("cards/manifest.json").read_text())["images"]
+    with closing(sqlite3.connect(Path(os.environ["FLOWDSL_STATE"]) / "journal.sqlite")) as journal, journal:
+        journal.execute("UPDATE batches SET simulated = 0")
+    assert main(["run", "card.flow.yaml", "-i", "name=Ada", "--simulate", "--quiet", "--out", "cards"]) == 0
+    assert main(["report", "cards"]) == 0
+    page = data("cards/report.html")
+    assert (page["simulated"], page["facts"]) == (None, ["the pictures of 4 runs", "some of them simulated"])
+    assert [row["simulated"] for row in page["rows"]] == [False, False, False, True]
+    assert page["rows"][0]["run"] == first["run"]
 
 
 def test_a_request_is_under_way_while_its_run_goes_on_and_in_doubt_when_that_was_killed(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+import subprocess
 from collections.abc import Callable
 from contextlib import chdir
 from pathlib import Path
@@ -81,6 +82,42 @@ def test_the_command_that_is_shown_runs_the_records_that_failed_again(run: Run) 
     assert command == shlex.split(facts["run_failed_again"])
     assert command[-2:] == ["--over", "cards/failed.jsonl"]
     assert run(*command[1:], "--limit", "1")[0] == 0
+
+
+@pytest.mark.long
+def test_the_command_that_is_shown_does_with_what_failed_what_the_batch_did_with_all(run: Run) -> None:
+    """Where its pictures go, which fields and inputs it takes, tags, limits: all but what is of one batch alone."""
+    Path("a.csv").write_text("full name\nAda\nBo\n", encoding="utf-8")
+    text = "two\nlines, 'quoted', \\ and \x1b[1m"
+    told = ("--map=name=full name", "-i", f"code={text}", "--tag", "for=a b", "--max-usd", "9", "--cache", "run")
+    told = (*told, "--metadata", "full", "--log-json", "log.jsonl", "--timeout", "99", "--as-of", "2026-11-01")
+    assert batch(run, *told, "--fault", "card=moderation,when=Ada") == 4
+    shown_command = shown(run)[1]["run_failed_again"]
+    assert shown_command.isprintable()
+    words = subprocess.run(
+        ["bash", "-c", f"flowdsl() {{ printf '%s\\0' \"$@\"; }}; {shown_command}"], capture_output=True, check=True
+    ).stdout.decode()
+    command = words.removesuffix("\0").split("\0")
+    assert command[command.index("-i") + 1] == f"code={text}"
+    given = [each for each in told if each not in ("-i", f"code={text}")]
+    assert [each for each in command if each in given] == given
+    assert command[-4:] == ["--out", "cards-again", "--over", "cards/failed.jsonl"]
+    assert "--concurrency" in command
+    assert run(*command)[0] == 0
+    [made] = json.loads(Path("cards-again/manifest.json").read_text())["images"]
+    assert (made["prompt"], made["tags"]) == ("Ada", {"for": "a b"})
+    assert shown(run)[1]["run_failed_again"] is None
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("there", [[], ["cards-again"], ["cards-again", "cards-again-2"]])
+def test_the_command_that_is_shown_names_a_folder_that_is_not_there_yet(run: Run, there: list[str]) -> None:
+    Path("a.csv").write_text("name\nAda\n", encoding="utf-8")
+    for each in there:
+        Path(each).mkdir()
+    assert batch(run, "--fault", "card=moderation") == 4
+    expected = ["cards-again", "cards-again-2", "cards-again-3"][len(there)]
+    assert f" --out {expected} --over cards/failed.jsonl" in shown(run)[1]["run_failed_again"]
 
 
 def test_a_command_for_elsewhere_names_the_folder_in_which_the_batch_began(run: Run) -> None:

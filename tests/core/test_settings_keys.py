@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 
 from flowdsl.cli import main
+from flowdsl.errors import FlowError
+from flowdsl.settings.files import check_keys
 
 
 @pytest.mark.parametrize(
@@ -47,3 +49,26 @@ def test_a_pyproject_file_whose_tool_is_no_table_is_nobodys_settings(tmp_path: P
     (tmp_path / "pyproject.toml").write_text("tool = 5  # no [tool.flowdsl]\n", encoding="utf-8")
     (tmp_path / "a.flow.yaml").write_text("- step: SET\n  text: a\n", encoding="utf-8")
     assert main(["validate", str(tmp_path / "a.flow.yaml")]) == 0
+
+
+@pytest.mark.parametrize(
+    ("of_user", "content", "said"),
+    [
+        (False, {"foo": {}}, "there are services, private_addresses"),
+        (False, {"zzz": 1}, "kv, serve, routes, tokens, select"),
+        (True, {"zzz": 1}, "policy, allow_endpoints"),
+        (False, {"serv": {}}, "did you mean `serve`?"),
+        (False, {"allow_endpoints": []}, "it is a key of your own `config.toml`"),
+        (True, {"serve": {}}, "it is a key of the `flowdsl.toml` of a project"),
+        (False, {"tool": {"flowdsl": {}}}, "goes before the keys in a `pyproject.toml` alone: leave it out here"),
+        (False, {"tool": {"other": {}}}, "there are services"),
+    ],
+)
+def test_a_key_that_there_is_not_is_told_with_those_there_are_or_where_it_goes(
+    of_user: bool, content: dict[str, Any], said: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "settings.toml"
+    path.write_text("".join(f"{key} = 1\n" for key in content), encoding="utf-8")
+    with pytest.raises(FlowError) as raised:
+        check_keys((str(path), content), of_user=of_user)
+    assert said in str(raised.value)

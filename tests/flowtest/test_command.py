@@ -97,6 +97,10 @@ def test_coverage_names_what_did_not_run_and_fails_under_a_share(
     assert (code, err) == (1, "flowdsl: 60.0 % ran, and --fail-under asks for 99 %\n")
 
 
+def test_no_case_at_a_time_is_refused(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(capsys, "-j", "0") == (2, "", "flowdsl: -j 0 lets no case run: write a number from 1 on\n")
+
+
 def test_junit_says_what_failed_and_what_could_not_run(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     wrong = TESTS.replace("said: ADA!", 'said: "<b>\\"&\\x07"').replace("- name: quiet", "- name: a & <b>")
     (folder / "greet.test.yaml").write_text(wrong, encoding="utf-8")

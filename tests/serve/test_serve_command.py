@@ -7,11 +7,12 @@ import os
 import re
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import httpx
@@ -19,6 +20,7 @@ import pytest
 from gateways import SMALL
 
 from flowdsl.cli import main
+from flowdsl.serve.tokens import FILE, Tokens
 from flowdsl_steps.image.simulator import Simulator
 
 
@@ -232,6 +234,42 @@ def test_a_log_on_a_full_disk_costs_no_response_and_no_traceback_and_is_told_onc
         process.send_signal(signal.SIGTERM)
         _, err = process.communicate()
         assert err == "flowdsl: warning: lines are missing in /dev/full: No space left on device\n"
+
+
+@pytest.mark.long
+def test_a_warning_stands_once_on_stderr_where_the_log_is_there_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FLOWDSL_STATE", str(tmp_path / "state"))
+    Tokens(tmp_path / "state").create("shop")
+    with serving(tmp_path, "--log-json", "-", "--simulate") as (process, url):
+        (tmp_path / "state" / FILE).write_text("{")
+        request = httpx.get(f"{url}/v1/models").headers["x-request-id"]
+        process.send_signal(signal.SIGTERM)
+        _, err = process.communicate()
+    warning, line = map(json.loads, err.splitlines())
+    assert sorted(warning) == ["time", "warning"]
+    assert str(tmp_path / "state" / FILE) in warning["warning"]
+    assert line["request"] == request
+
+
+@pytest.mark.long
+def test_a_run_that_the_journal_does_not_take_is_one_line_of_a_log_on_stderr(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FLOWDSL_STATE", str(tmp_path / "state"))
+    with serving(tmp_path, "--log-json", "-", "--simulate") as (process, url):
+        assert httpx.post(f"{url}/v1/images/generations", json={"prompt": "A kite", **SMALL}, timeout=60).is_success
+        with closing(sqlite3.connect(tmp_path / "state" / "journal.sqlite")) as file, file:
+            file.execute(
+                "CREATE TRIGGER refuses BEFORE UPDATE ON ledger WHEN NEW.ended IS NOT NULL "
+                "BEGIN SELECT RAISE(ABORT, 'database or disk is full'); END"
+            )
+        assert httpx.post(f"{url}/v1/images/generations", json={"prompt": "A bow", **SMALL}, timeout=60).is_success
+        process.send_signal(signal.SIGTERM)
+        _, err = process.communicate()
+    lines = [line for line in err.splitlines() if "What was bought just now" in line]
+    assert [sorted(json.loads(line)) for line in lines] == [["time", "warning"]]
 
 
 def test_a_log_on_stderr_makes_no_file_of_that_name(tmp_path: Path) -> None:

@@ -236,6 +236,7 @@ def test_a_damaged_file_of_tokens_lets_nobody_in(tmp_path: Path) -> None:
         found = gateway.post(BODY)
         assert (found.status_code, found.json()["error"]["code"]) == (503, "tokens_unreadable")
         assert gateway.bought == 0 and str(tmp_path) not in found.text
+        assert [each["warning"] for each in map(json.loads, gateway.log) if "warning" in each] == gateway.told != []
 
 
 def test_a_gateway_whose_file_of_tokens_is_moved_away_lets_nobody_in_until_there_is_another(tmp_path: Path) -> None:

@@ -37,6 +37,7 @@ def test_the_text_form_says_the_same_as_the_value() -> None:
         ("rate_limt", "Unknown fault 'rate_limt'. Did you mean 'rate_limit'?"),
         ("hang,dely_s=1", "Unknown fault option 'dely_s'. Did you mean 'delay_s'?"),
         ("hang:0", "Fault 'hang': times must be at least 1, or * for every request, found 0."),
+        ("hang:1.5", "Fault option 'times' must be a whole number, or * for every request, found '1.5'."),
         ("hang:x", "Fault option 'times' must be a number, or * for every request, found 'x'."),
         ("hang,often", "Fault 'hang,often': 'often' is not KEY=VALUE."),
         ("slow,delay_s=-1", "Fault 'slow': delay_s must be at least 0 seconds, found -1.0."),

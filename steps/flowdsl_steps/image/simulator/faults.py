@@ -146,13 +146,20 @@ def fault_from(values: Mapping[str, object]) -> Fault:
     delay = known.get("delay_s")
     return Fault(
         known.get("kind", ""),
-        times=MANY if known.get("times") == "*" else round(_number("times", known.get("times", "1"))),
+        times=MANY if known.get("times") == "*" else _times(known.get("times", "1")),
         when=known.get("when", ""),
         retry_after=known.get("retry_after"),
         delay_s=None if delay is None else _number("delay_s", delay),
         location=known.get("location"),
         step=known.get("step"),
     )
+
+
+def _times(text: str) -> int:
+    number = _number("times", text)
+    if number != round(number):
+        raise UsageError(f"Fault option 'times' must be a whole number, or * for every request, found '{text}'.")
+    return round(number)
 
 
 def _number(name: str, text: str) -> float:
