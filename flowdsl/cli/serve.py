@@ -269,7 +269,7 @@ def _serve(
     given = inherited()
     found, flows = _looked_at(environment, said, mistakes, is_quiet=given is not None)
     journal = stack.enter_context(Journal(state, simulated=simulated))
-    journal.budget = budget_of(_NAME, journal, settings)
+    journal.budget = budget_of(_NAME, journal, settings, called="the settings of the gateway")
     number = options.port if options.port is not None else said.port if said.port is not None else PORT
     if not simulated and given is None:
         warn_of_limits(environment, found, settings)
