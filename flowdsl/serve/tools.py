@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from flowdsl.engine.result import Result
     from flowdsl.journal.journal import Journal
 
+OWNER_TAG = "token"
 ASKS_BY_RESULT = "2026-07-28"
 """The first version of the protocol in which a server asks by its response, and the client calls again."""
 MOST_SHOWN = 8
@@ -60,6 +61,11 @@ class Purse(NamedTuple):
     tags: Mapping[str, str]
     flows: tuple[str, ...] | None = None
     bought: Bought = lambda model, images, usd: None
+
+    @property
+    def owner(self) -> str:
+        """Whose token it is; empty where there is none."""
+        return self.tags.get(OWNER_TAG, "")
 
     @property
     def is_simulated(self) -> bool:
@@ -133,7 +139,7 @@ class Tools:
             input_values(flow.document.inputs, inputs, in_arguments)  # before anybody is asked, in words of JSON
             question = self._shared.question(flow, inputs)
             if question is not None:
-                answer = await self._answered(ctx, params, question)
+                answer = await self._answered(ctx, params, question, purse.owner)
                 if not isinstance(answer, bool):
                     return answer
                 if not answer:
@@ -148,7 +154,7 @@ class Tools:
         return self._result(ctx, result, purse)
 
     async def _answered(
-        self, ctx: ServerRequestContext[Any], params: types.CallToolRequestParams, question: str
+        self, ctx: ServerRequestContext[Any], params: types.CallToolRequestParams, question: str, owner: str
     ) -> bool | types.InputRequiredResult:
         """Whether somebody agrees; or the question, which the client answers by calling again."""
         able = ctx.session.client_capabilities
@@ -167,10 +173,10 @@ class Tools:
                 raise UsageError(f"nothing was run: {question}, and this client cannot ask: {error}") from error
         asked = [params.name, params.arguments, question]  # whoever agreed to one sum has agreed to no other
         call = hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()
-        if params.request_state and self._asked.take(params.request_state) == call:
+        if params.request_state and self._asked.take(params.request_state, owner) == call:
             return _agrees((params.input_responses or {}).get(_ASKED))
         try:
-            id = self._asked.put(call)
+            id = self._asked.put(call, owner)
         except OSError as error:
             why = error.strerror or str(error)
             raise UsageError(
