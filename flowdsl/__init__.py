@@ -49,6 +49,7 @@ _HOMES = {
     "step.problem": "Problem",
     "step.purchase": "Expected Purchase",
     "step.rules": "AtLeastOne AtMostOne Conflicts ExactlyOne ExclusivePair Limit Options RequiredWhen Rule Together",
+    "step.sending": "Sending",
     "step.service": "Service",
     "step.signals": "Signal",
     "step.spec": "Port",

@@ -112,6 +112,7 @@ from flowdsl.step.rules import Options as Options
 from flowdsl.step.rules import RequiredWhen as RequiredWhen
 from flowdsl.step.rules import Rule as Rule
 from flowdsl.step.rules import Together as Together
+from flowdsl.step.sending import Sending as Sending
 from flowdsl.step.service import Service as Service
 from flowdsl.step.signals import Signal as Signal
 from flowdsl.step.spec import Port as Port

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from flowdsl.image.origin import Origin
     from flowdsl.image.store import ImageStore
     from flowdsl.limits import Limits, Pace, Reservation
+    from flowdsl.step.sending import Sending
 
 T = TypeVar("T")
 PAID = "image"
@@ -252,11 +253,13 @@ class RunningStep(Telling):
         purchase: Any = None,
         may_be_done: Callable[[], bool] | None = None,
         most_usd: float | None = None,
+        sending: Sending | None = None,
     ) -> T:
         """Does something that is paid, or written to the outside, by the one door for it.
 
-        What fails or is cancelled while a picture is bought leaves the purchase in doubt, unless the vendor refused it;
-        so does whatever else a service may have done, and billed, as its error or `may_be_done` says.
+        What fails or is cancelled while a picture is bought leaves the purchase in doubt, unless the vendor refused it,
+        or its `sending` knows that it is not on its way; so does whatever else a service may have done, and billed, as
+        its error or `may_be_done` says.
         """
         self.check_not_over("performs an effect")
         purchase = self._told_apart(purchase)
@@ -270,13 +273,16 @@ class RunningStep(Telling):
             if effects is None:
                 result = await perform()
             else:
-                result = await effects.perform(self._effect(key, request, most_usd), perform)
+                if sending is not None:  # who knows what the door does with it
+                    sending.keep_out()
+                result = await effects.perform(self._effect(key, request, most_usd, sending), perform)
         except (ConfigError, ServiceError) as error:
             if error.charge_possible:
                 self._frame.run.doubt(self._placed())
             raise
         except BaseException as error:
-            if key == PAID or (may_be_done is not None and may_be_done()):
+            is_out = key == PAID if sending is None else sending.is_out
+            if is_out or (may_be_done is not None and may_be_done()):
                 self._frame.run.doubt(self._placed())
                 if isinstance(error, RunError):
                     error.charge_possible = True
@@ -300,7 +306,7 @@ class RunningStep(Telling):
         own = self._invocation
         return own if own.step else Invocation(id=own.id, step=self.step, path=self.path)
 
-    def _effect(self, key: str, request: Any, most_usd: float | None = None) -> Effect:
+    def _effect(self, key: str, request: Any, most_usd: float | None = None, sending: Sending | None = None) -> Effect:
         run = self._frame.run
         hide = run.secrets.hide_in
         return Effect(
@@ -312,6 +318,7 @@ class RunningStep(Telling):
             emit=self._repeat,
             hide=hide,
             most_usd=most_usd,
+            sending=sending,
         )
 
     def _keep(self, method: str, *arguments: Any) -> None:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from flowdsl.events import Invocation
     from flowdsl.image.store import ImageStore
     from flowdsl.limits import Budget, Pace
+    from flowdsl.step.sending import Sending
 
 T = TypeVar("T")
 Emission = tuple[str, tuple[Any, ...]]
@@ -34,7 +35,8 @@ class Effect:
     `most_usd` is what it can cost at most, where that is known. `store` is where the pictures of the run are. `emit`
     repeats what was emitted while an effect was performed. `hide` takes the secrets of the run out of a value: what
     comes of an effect may repeat them. `id`, where a journal knows it, tells a paid request from all others, in each
-    attempt of its run.
+    attempt of its run. `sending` says of a paid request that may wait whether it is on its way; without one it is from
+    when it is performed.
     """
 
     key: str
@@ -46,6 +48,7 @@ class Effect:
     hide: Callable[[Any], Any]
     most_usd: float | None = None
     id: str | None = None
+    sending: Sending | None = None
 
     def note(self, code: str, text: str) -> None:
         """Emits a note as one of the step."""

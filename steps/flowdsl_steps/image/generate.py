@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 from flowdsl import ASKED
 from flowdsl.errors import ConfigError, RunError, ServiceError
 from flowdsl.image.image import Image
+from flowdsl.step.sending import Sending
 from flowdsl_steps.http.excerpt import unbroken
 from flowdsl_steps.http.public_network import is_public, is_same_host, open_fetcher
 from flowdsl_steps.image.connection import connection_to
@@ -240,16 +241,17 @@ class _Generation:
     ) -> Purchase:
         """One of the requests, by the door for what is paid, unless what has this digest was paid `before`. What was
         reserved for it goes back where it was refused, and stays where its outcome is unknown."""
-        came = before
+        came, sending = before, Sending()
         began = perf_counter()
         try:
             if came is None:
                 came = await self._ctx.effect(
                     "image",
                     described,
-                    lambda: self._performed(request, number),
+                    lambda: self._performed(request, number, sending),
                     purchase=digest,
                     most_usd=self._most(request),
+                    sending=sending,
                 )
         except (ConfigError, ServiceError) as error:
             if not error.charge_possible:
@@ -257,8 +259,11 @@ class _Generation:
             self._ended_badly(number, perf_counter() - began, error)
             raise
         except BaseException as error:
-            self._ctx.spend(None)  # a disk that takes no more, or a cancellation: the work may be done and billed
-            self._ended_badly(number, perf_counter() - began, error)
+            if sending.is_out:
+                self._ctx.spend(None)  # a disk that takes no more, or a cancellation: the work may be done and billed
+            else:
+                _release(reserved)
+            self._ended_badly(number, perf_counter() - began, error, is_out=sending.is_out)
             raise
         images: tuple[Image, ...] = tuple(came["images"])
         self._bought += images
@@ -288,10 +293,10 @@ class _Generation:
         self._ctx.progress("images ready", len(self._bought), sum(each.n for each in self._requests))
         return purchase
 
-    def _ended_badly(self, number: int, elapsed_s: float, error: BaseException) -> None:
+    def _ended_badly(self, number: int, elapsed_s: float, error: BaseException, *, is_out: bool = True) -> None:
         """Tells the host of a request that failed or was broken off."""
         service = error if isinstance(error, ServiceError) else None
-        is_free = isinstance(error, (ConfigError, ServiceError)) and not error.charge_possible
+        is_free = not is_out or (isinstance(error, (ConfigError, ServiceError)) and not error.charge_possible)
         self._ctx.request_finished(
             number,
             "refused" if is_free else "unknown",
@@ -302,12 +307,12 @@ class _Generation:
             code=error.code if isinstance(error, RunError) else None,
         )
 
-    async def _performed(self, request: ImageRequest, number: int) -> dict[str, Any]:
+    async def _performed(self, request: ImageRequest, number: int, sending: Sending) -> dict[str, Any]:
         """What a request brought, its links fetched: the one thing here that is paid for, and all of it."""
         came: list[Image | LinkedImage] = []
         sender = self._sender(number)
         try:
-            response = await sender.perform(request, came)
+            response = await sender.perform(request, came, sending)
         except ServiceError as error:
             images, lost = await self._all_fetched(came)
             keep(error, images, lost)

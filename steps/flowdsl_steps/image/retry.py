@@ -271,6 +271,12 @@ def _code(vendor: Failure | None, endpoint: Endpoint) -> str | None:
     return None if vendor is None or not vendor.code else harmless(vendor.code, endpoint.secrets, _LONGEST_WORD)
 
 
+def pause_headers(failure: FailedAttempt) -> Mapping[str, str]:
+    """The headers that say how long to wait; a body may say it in their place."""
+    asked = failure.vendor.retry_after_s if failure.vendor is not None else None
+    return failure.headers if asked is None else {"retry-after": str(asked), **failure.headers}
+
+
 def short_id(name: object, endpoint: Endpoint) -> str:
     """A vendor's name for a request, which is not whatever came in its place."""
     return harmless(str(name), endpoint.secrets, _LONGEST_ID)

@@ -24,6 +24,7 @@ from flowdsl.errors import ConfigError, RunError, ServiceError, StepError
 from flowdsl.image.image import Image
 from flowdsl.image.store import ImageStore
 from flowdsl.secrets.plain import REVEALING
+from flowdsl.step.sending import Sending
 from flowdsl.step.service import Service, address_of
 from flowdsl_steps.http.attempt import Again, Lost, OnRetry, attempted, repeated
 from flowdsl_steps.http.connection import Delivery
@@ -39,7 +40,7 @@ from flowdsl_steps.image.paced import Paced
 from flowdsl_steps.image.received import BrokenResponse, Finished, LinkedImage, Partial, Received
 from flowdsl_steps.image.request import ImageRequest
 from flowdsl_steps.image.response import ResponseReader
-from flowdsl_steps.image.retry import FailedAttempt, Order, Verdict, classify, request_id, short_id
+from flowdsl_steps.image.retry import FailedAttempt, Order, Verdict, classify, pause_headers, request_id, short_id
 from flowdsl_steps.image.vendor import Endpoint, Head, Poll, Vendor, is_host_of
 
 _ERROR_BODY_LIMIT = 64 * 1024
@@ -159,7 +160,7 @@ class Sender:
         except StepError as error:  # of a picture that is gone
             raise ConfigError(error.message, code=error.code, hint=error.hint) from error
 
-    async def perform(self, request: ImageRequest, came: list[Image | LinkedImage]) -> Response:
+    async def perform(self, request: ImageRequest, came: list[Image | LinkedImage], sending: Sending) -> Response:
         """The response to a request, resent while that is safe and allowed. Whatever is paid for is paid for here.
 
         `came` takes the pictures, and the addresses of some, that attempts brought which failed nevertheless.
@@ -177,22 +178,27 @@ class Sender:
             attempts += 1
             before = len(came)
             try:
-                async with self._connection.turn(request.n, self._paced):
+                async with self._connection.turn(request.n, self._paced, sending.begins):
                     return await self._attempt(request, came)
             except _Failed as failed:
                 verdict = classify(failed.failure, self._endpoint)
                 if self._paced is not None:
-                    self._paced.refused(failed.failure.status, _pause(failed.failure))
+                    self._paced.refused(failed.failure.status, pause_headers(failed.failure))
                 came.extend(failed.images)
                 if len(came) > before:
                     verdict.error.charge_possible = True
                 charged = charged or verdict.error.charge_possible
                 if self._may_be_resent(verdict):
-                    raise Again(verdict.error, _pause(failed.failure)) from failed
+                    raise Again(verdict.error, pause_headers(failed.failure)) from failed
                 raise verdict.error from failed
 
+        def pausing(error: ServiceError, pause_s: float) -> None:
+            if not charged:
+                sending.refused()
+            self._on_retry(error, pause_s)
+
         try:
-            received = await repeated(attempt, self._policy.max_retries, self._on_retry)
+            received = await repeated(attempt, self._policy.max_retries, pausing)
         except RunError as error:
             if isinstance(error, ServiceError):
                 error.attempts = attempts
@@ -392,9 +398,3 @@ def _knowing(endpoint: Endpoint, signed: Mapping[str, str]) -> Endpoint:
     texts = (value.removeprefix("Bearer ") for value in signed.values())
     new = tuple(text for text in texts if len(text) >= REVEALING and text not in endpoint.secrets)
     return endpoint._replace(secrets=(*endpoint.secrets, *new)) if new else endpoint
-
-
-def _pause(failure: FailedAttempt) -> Mapping[str, str]:
-    """The headers that say how long to wait; a body may say it in their place."""
-    asked = failure.vendor.retry_after_s if failure.vendor is not None else None
-    return failure.headers if asked is None else {"retry-after": str(asked), **failure.headers}

@@ -1,0 +1,47 @@
+"""Whether a paid request may be on its way: one that only waits for its turn, or for the end of a pause, is not."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+
+class Sending:
+    """Is handed to `StepContext.effect` by a step whose requests wait before they are sent: what is broken off
+    meanwhile was not bought, and whoever keeps a journal writes down that it begins only when it does.
+
+    `is_out` says whether it may have reached the service.
+    """
+
+    def __init__(self) -> None:
+        self.is_out = False
+        self._is_kept_so = False
+        self._begin: Callable[[], Awaitable[None]] | None = None
+        self._withdraw: Callable[[], None] | None = None
+
+    async def begins(self) -> None:
+        """It is sent as soon as this returns: what must stand in a journal before stands there then.
+
+        Raises:
+            RunError: it cannot be written there. Nothing may be sent.
+        """
+        if not self.is_out:
+            if self._begin is not None:
+                await self._begin()
+            self.is_out = True
+
+    def refused(self) -> None:
+        """The service took nothing, and it is sent again after a pause."""
+        if not self._is_kept_so:
+            self.is_out = False
+            if self._withdraw is not None:
+                self._withdraw()
+
+    def keep_out(self) -> None:
+        """Somebody else may send it, or have sent it before: it may have reached the service at any time, unless a door
+        heeds when it is sent."""
+        self.is_out = self._is_kept_so = True
+
+    def heed(self, begin: Callable[[], Awaitable[None]], withdraw: Callable[[], None]) -> None:
+        """Has `begin` awaited before each attempt, and `withdraw` called when one was refused and is made again."""
+        self._begin, self._withdraw = begin, withdraw
+        self.is_out = self._is_kept_so = False

@@ -1,0 +1,137 @@
+"""A request that only waits, for its turn, for a place or for the end of a pause, was not sent: when its run ends then,
+also by kill -9, nobody has to decide whether it was billed."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from journaled import BOAT, Shop, shop
+
+from flowdsl.events import Event, RequestFinished
+from flowdsl.journal.day_budget import DayBudget, Most
+from flowdsl.journal.errors import JournalError
+from flowdsl.journal.journal import Journal
+from flowdsl_steps.image.simulator import Fault
+
+REFUSES = """CREATE TRIGGER refuses BEFORE INSERT ON ledger
+    BEGIN SELECT RAISE(ABORT, 'database or disk is full'); END"""
+THREE = "- step: FOR\n  var: i\n  items: [1, 2, 3]\n  concurrency: 3\n  do:\n" + "".join(
+    f"    {line}\n" for line in BOAT.replace("boat", "boat {{ flowContext.i }}").splitlines()
+)
+BATCH = f"""
+import asyncio, sys, flowdsl
+from pathlib import Path
+from flowdsl import Journal, Limits, Environment, Storage
+folder, url, key = Path(sys.argv[1]), *sys.argv[2:]
+service = {{"endpoint": url, "apiKey": key, "rateLimit": 60}}
+environment = Environment(
+    services={{"OPENAI_IMAGE_GENERATION": service}}, storage=Storage(images=folder / "pictures"),
+    limits=Limits(private_addresses=True),
+)
+flow = environment.load({BOAT!r})
+async def main():
+    with Journal(folder / ".flowdsl") as journal:
+        async for each in flowdsl.batch(flow, [{{}}] * 6, journal=journal, batch_id="boats", concurrency=6):
+            print(each.status, flush=True)
+asyncio.run(main())
+"""
+
+
+def outcomes(at: Shop, text: str, is_time: Callable[[], bool]) -> list[str]:
+    """How the requests of a run ended that is cancelled when it is time."""
+    told: list[Event] = []
+
+    async def cancelled() -> None:
+        running = asyncio.ensure_future(at.flow(text).arun(journal=journal, on_event=told.append))
+        while not is_time():
+            await asyncio.sleep(0.005)
+            assert not running.done()
+        running.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await running
+
+    with Journal(at.state) as journal:
+        journal.budget = DayBudget(journal.database, Most(100.0, "flowdsl.toml"))
+        asyncio.run(cancelled())
+    return sorted(each.outcome for each in told if isinstance(each, RequestFinished))
+
+
+def states(at: Shop) -> list[str]:
+    return [row["state"] for row in at.rows()]
+
+
+def spent(at: Shop) -> float:
+    return float(at.rows("SELECT sum(usd) AS usd FROM spending")[0]["usd"])
+
+
+@pytest.mark.parametrize("setting", [{"rateLimit": 1}, {"imageRateLimit": 1}])
+def test_what_waits_for_its_turn_is_not_in_doubt(tmp_path: Path, setting: dict[str, Any]) -> None:
+    with shop(tmp_path, plain=True) as at:
+        at.service = setting
+        assert outcomes(at, THREE, lambda: states(at) == ["ok"]) == ["done", "refused", "refused"]
+        assert (states(at), at.bought) == (["ok"], 1)
+        assert spent(at) == pytest.approx(at.rows("SELECT cost_usd FROM ledger")[0]["cost_usd"])
+        at.service = {}
+        result = at.run(THREE, resume=at.rows("SELECT id FROM runs")[0]["id"])
+        assert (len(result.made), at.bought) == (3, 3)
+
+
+@pytest.mark.parametrize("is_of_all", [False, True])
+def test_what_waits_for_a_place_is_not_in_doubt(tmp_path: Path, is_of_all: bool) -> None:
+    with shop(tmp_path, plain=True, faults=[Fault("hang", times=9)]) as at:
+        at.service = {} if is_of_all else {"concurrency": 1}
+        at.limits = {"concurrency": 1} if is_of_all else {}
+        assert outcomes(at, THREE, lambda: at.bought == 1) == ["refused", "refused", "unknown"]
+        assert states(at) == ["unknown"]
+
+
+def test_what_was_refused_and_waits_to_be_sent_again_is_not_in_doubt(tmp_path: Path) -> None:
+    with shop(tmp_path, plain=True, faults=[Fault("rate_limit", times=9, retry_after="30")]) as at:
+        assert outcomes(at, BOAT, lambda: at.bought == 1 and states(at) == []) == ["refused"]
+        assert (states(at), spent(at)) == ([], 0.0)
+
+
+def test_what_may_be_billed_and_waits_to_be_sent_again_stays_in_doubt(tmp_path: Path) -> None:
+    with shop(tmp_path, plain=True, faults=[Fault("reset_before_body", times=9)]) as at:
+        at.service = {"onUnknown": "resend"}
+        text = BOAT + "  maxRetries: 9\n"
+        assert outcomes(at, text, lambda: at.bought == 2) == ["unknown"]
+        assert states(at) == ["unknown"]
+
+
+def test_what_is_under_way_is_in_doubt(tmp_path: Path) -> None:
+    with shop(tmp_path, plain=True, faults=[Fault("hang")]) as at:
+        assert outcomes(at, BOAT, lambda: at.bought == 1) == ["unknown"]
+        assert states(at) == ["unknown"]
+
+
+def test_a_journal_that_does_not_take_the_beginning_leaves_nothing_in_doubt(tmp_path: Path) -> None:
+    with shop(tmp_path, plain=True) as at:
+        with Journal(at.state) as journal:
+            journal.database.submit(lambda db: db.execute(REFUSES)).result()
+        error = at.run(BOAT)
+        assert isinstance(error, JournalError)
+        assert not error.charge_possible
+        assert (states(at), at.bought, error.result.in_doubt) == ([], 0, ())
+
+
+@pytest.mark.long
+def test_of_a_batch_that_is_killed_only_what_was_sent_is_in_doubt(tmp_path: Path) -> None:
+    with shop(tmp_path, plain=True, faults=[Fault("none"), Fault("hang", times=9)]) as at:
+        simulator = at.simulator
+        command = [sys.executable, "-c", BATCH, str(tmp_path), simulator.openai_base_url, simulator.key]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "done\n"
+            while at.bought < 2:
+                time.sleep(0.01)
+            process.send_signal(signal.SIGKILL)
+        assert states(at) == ["ok", "started"]
