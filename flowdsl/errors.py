@@ -152,9 +152,13 @@ class StepError(RunError):
 
 
 class LimitExceeded(RunError):
-    """A limit of the environment: time, steps, size. No TRY catches it."""
+    """A limit of the environment: time, steps, size. No TRY catches it.
+
+    `free_in_s`: after so many seconds a limit of the day is free again; infinite where that would not be enough, and
+    None for every other limit."""
 
     code = "limit-exceeded"
+    free_in_s: float | None = None
 
 
 class ServiceError(RunError):

@@ -13,7 +13,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from flowdsl.entry_points import foreign, load, targets
-from flowdsl.errors import ConfigError, PluginError, UsageError
+from flowdsl.errors import ConfigError, PluginError
 from flowdsl.step.problem import Problem, show, use
 from flowdsl.step.provider import Provider, fitting
 from flowdsl.step.rules import UNKNOWN
@@ -346,43 +346,3 @@ OTHER_NAMES = {
     **dict.fromkeys(("timeout", "timeout_s"), "timeoutMs"),
 }
 """Names that others have for the common settings."""
-
-
-def checked_settings(where: str, entries: Any, *, templated: bool = True) -> dict[str, Mapping[str, Any]]:
-    """The service entries of a host, or its overrides: provider → settings.
-
-    Raises:
-        UsageError: entries and settings that cannot be; it says all.
-    """
-    if wrong := list(wrong_settings(where, entries, templated=templated)):
-        raise UsageError("\n".join(wrong))
-    return dict(entries)
-
-
-def wrong_settings(where: str, entries: Any, *, templated: bool = True) -> Iterator[str]:
-    """Everything that is wrong with the service entries of a settings file or of a host."""
-    if not isinstance(entries, Mapping):
-        yield f"{where} must be a table of names and settings, not {type(entries).__name__}"
-        return
-    if not entries:
-        return
-    from flowdsl.nearest import nearest
-    from flowdsl.secrets.plain import names_secret
-    from flowdsl.walks import unwalkable
-
-    for name, entry in entries.items():
-        odd = unwalkable(entry) if isinstance(entry, Mapping) else "must be a table of settings"
-        if odd is not None:
-            yield f"{where}.{name} {odd}"
-            continue
-        for key, value in entry.items():
-            if setting(key) is None:
-                near = other_names().get(key) or nearest(str(key), all_settings())
-                yield f"{where}.{name}: unknown setting `{key}`{f', did you mean `{near}`?' if near else ''}"
-                continue
-            is_open = templated and isinstance(value, str) and is_templated(value)
-            problem = None if is_open else problem_of(key, value, entry.get("provider"))
-            if problem is not None and names_secret(key):
-                yield f"{where}.{name}: {problem.message.replace(f' {show(value)}', '')}"
-            elif problem is not None:
-                yield f"{where}.{name}: {problem.message}{f'; {problem.hint}' if problem.hint else ''}"

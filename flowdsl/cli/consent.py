@@ -26,9 +26,10 @@ _A_DAY = "max_usd_per_day"
 _OF_SERVICES = "max_usd_per_day_by_service"
 
 
-def budget_of(path: str, journal: Journal, project: Settings | None = None) -> Budget | None:
+def budget_of(path: str, journal: Journal, project: Settings | None = None, called: str | None = None) -> Budget | None:
     """What the settings of a file's project, or of the user, let all runs spend in a day; of two sums the lower one
-    counts. What is simulated costs nothing. `project`: the settings that are named in place of the project's own.
+    counts. What is simulated costs nothing. `project`: the settings that are named in place of the project's own;
+    `called`: what a file is called where somebody else is told of it (None: by its path).
 
     Raises:
         UsageError: it is no sum.
@@ -36,7 +37,7 @@ def budget_of(path: str, journal: Journal, project: Settings | None = None) -> B
     whole: list[tuple[float, str]] = []
     services: dict[str, list[tuple[float, str]]] = {}
     for file in _files(path, project):
-        where = shown_path(file[0])
+        where = called or shown_path(file[0])
         if (most := usd(file, _A_DAY)) is not None:
             whole.append((most, where))
         for name, each in usd_by_name(file, _OF_SERVICES).items():

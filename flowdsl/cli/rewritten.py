@@ -36,6 +36,8 @@ def write_text(text: str, marks: int = 0) -> None:
 
 
 def said_of_error(path: str, error: Exception) -> str:
-    """The line on stderr for a file that cannot be read or written."""
-    why = getattr(error, "strerror", None) or error
-    return f"flowdsl: {cut(f'{path}: {why}')}\n"
+    """What stderr is told of a file that cannot be read or written, or of the settings beside it."""
+    from flowdsl.settings.mistakes import Mistaken
+
+    why = error.parts if isinstance(error, Mistaken) else [getattr(error, "strerror", None) or error]
+    return f"flowdsl: {path}: " + "\n".join(f"{cut(str(part))}\n" for part in why)

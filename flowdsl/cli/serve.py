@@ -56,6 +56,7 @@ def main(arguments: Sequence[str]) -> int:
     if not 1 <= options.workers <= _MOST_WORKERS:
         raise UsageError(f"--workers takes a number from 1 to {_MOST_WORKERS}, such as the number of processors")
     check_log(options)
+    from flowdsl.cli.serve_mistakes import look_at_the_rest
     from flowdsl.settings.mistakes import Mistaken, Mistakes
     from flowdsl.settings.serving import serving
 
@@ -63,10 +64,12 @@ def main(arguments: Sequence[str]) -> int:
     said = serving(settings, mistakes)
     simulated = options.simulate or not said.is_configured
     with ExitStack() as stack:
+        given = _given(options, simulated, stack)
         try:
-            environment = _environment(options, simulated, settings, stack)
+            environment = _environment(given, options, settings)
         except Mistaken as mistaken:
             mistakes.add(mistaken)
+            look_at_the_rest(given, said, settings, mistakes)
             mistakes.check()
             raise
         if options.check:
@@ -136,26 +139,23 @@ def _settings(config: str | None) -> Settings | None:
     return project_file(_NAME, keys_are_checked=False)  # the environment checks them, with all else in it
 
 
-def _environment(options: Namespace, simulated: bool, settings: Settings | None, stack: ExitStack) -> Environment:
-    """What the requests run in: with the services of the project, or with simulators in their place."""
-    from flowdsl.cli.variables import stored_values, variables
-    from flowdsl.environment import Environment
+def _given(options: Namespace, simulated: bool, stack: ExitStack) -> dict[str, Any]:
+    """What the environment is made of, but for what settings say: with the services of the project, or with simulators
+    in their place."""
     from flowdsl.host import Host, Storage
     from flowdsl.limits import Limits
     from flowdsl.services import provider_names
     from flowdsl.settings.places import PROJECT_FILE
-    from flowdsl.source import Source
 
     check_folder(options.out)
     overrides: dict[str, dict[str, Any]] = {name: {} for name in provider_names()}
-    source = Source("", options.config or _NAME)
-    host: dict[str, Any] = {"env": variables(source, (), settings), "kv": stored_values(source, (), settings)}
     given: dict[str, Any] = {
         "settings": options.config or PROJECT_FILE,
         "storage": Storage(images=Path(options.out or IMAGES).absolute()),
         "limits": Limits(files_by_value=False, standard_input=False),
         "as_of": options.as_of,
         "allow_endpoints": options.allow_endpoint,
+        "host": Host(),
     }
     if simulated:
         from flowdsl.cli import simulated as stand_in
@@ -164,14 +164,26 @@ def _environment(options: Namespace, simulated: bool, settings: Settings | None,
         simulator = stack.enter_context(Simulator(as_of=options.as_of)) if not options.check else None
         url, key = (stand_in.NOWHERE, "") if simulator is None else (simulator.url, simulator.key)
         overrides = stand_in.overrides(url, key)
-        host["secrets"] = stand_in.placeholder_secret
-    given["host"] = Host(**host)
+        given["host"] = Host(secrets=stand_in.placeholder_secret)
     # A request may ask for ten pictures, as the API says; a flow may not, unless its entry lifts that.
     given["overrides"] = {name: {**entry, "limits": "api"} for name, entry in overrides.items()}
-    environment = Environment(**given)
+    return given
+
+
+def _environment(given: Mapping[str, Any], options: Namespace, settings: Settings | None) -> Environment:
+    """What the requests run in."""
+    from flowdsl.cli.variables import stored_values, variables
+    from flowdsl.environment import Environment
+    from flowdsl.host import Host, Storage
+    from flowdsl.source import Source
+
+    source = Source("", options.config or _NAME)
+    env, kv = variables(source, (), settings), stored_values(source, (), settings)
+    host = Host(secrets=given["host"].secrets, env=env, kv=kv)
+    environment = Environment(**{**given, "host": host})
     if environment.settings_for(source).metadata is None:  # clients get the bytes as they came: no second file of them
-        given["storage"] = Storage(images=environment.storage.images, metadata="none")
-        environment = Environment(**given)
+        storage = Storage(images=environment.storage.images, metadata="none")
+        environment = Environment(**{**given, "host": host, "storage": storage})
     return environment
 
 
@@ -184,30 +196,11 @@ def _looked_at(
         FlowCheckError: flows have mistakes.
         UsageError: the settings have: these are told with what they say, all at once.
     """
-    from flowdsl.cli.serve_services import look_at_services
-    from flowdsl.errors import FlowCheckError
-    from flowdsl.serve.routing import check_tokens, routing
-    from flowdsl.serve.served import served
+    from flowdsl.cli.serve_mistakes import looked_at
 
-    found, flows, broken, warnings = None, None, None, list[str]()
-    with mistakes.gathered():
-        found = routing(environment, said, None if is_quiet else _show)
-    try:
-        with mistakes.gathered():
-            flows = served(environment, said)
-    except FlowCheckError as error:
-        broken = error
-    if flows is not None and not said.lacks_flows:
-        with mistakes.gathered():
-            check_tokens(said, found, flows)
-    if found is not None and said.is_configured:
-        warnings = look_at_services(environment, found, flows or {}, mistakes)
-    mistakes.check()
-    if broken is not None:
-        raise broken
+    found, flows, warnings = looked_at(environment, said, mistakes, None if is_quiet else _show)
     for line in () if is_quiet else warnings:
         sys.stderr.write(f"{line}\n")
-    assert found is not None and flows is not None  # noqa: S101  else there was a mistake
     return found, flows
 
 
@@ -276,7 +269,7 @@ def _serve(
     given = inherited()
     found, flows = _looked_at(environment, said, mistakes, is_quiet=given is not None)
     journal = stack.enter_context(Journal(state, simulated=simulated))
-    journal.budget = budget_of(_NAME, journal, settings)
+    journal.budget = budget_of(_NAME, journal, settings, called="the settings of the gateway")
     number = options.port if options.port is not None else said.port if said.port is not None else PORT
     if not simulated and given is None:
         warn_of_limits(environment, found, settings)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from flowdsl.cli.arguments import STDOUT, Parser, count, cut, file_name, flag
 from flowdsl.cli.flow_files import TEST_ENDINGS, read_source, search, test_paths
 from flowdsl.cli.overwriting import check_written_over
+from flowdsl.cli.rewritten import said_of_error
 from flowdsl.cli.terminal import colors
 from flowdsl.display.visible import shown, styled, visible_line
 from flowdsl.errors import FlowError, UsageError
@@ -155,7 +156,7 @@ def _files(paths: Sequence[str]) -> tuple[list[CaseFile], int]:
             source, found = read_source(path)
             files.append(CaseFile(path, None, tuple(found), {}) if found else case_file(source, simulated))
         except (OSError, UsageError) as error:
-            _complain(f"{path}: {getattr(error, 'strerror', None) or error}")
+            sys.stderr.write(said_of_error(path, error))
             unreadable += 1
     return files, unreadable
 

@@ -75,7 +75,9 @@ def main(arguments: Sequence[str]) -> int:
             except (OSError, UsageError) as error:  # of the file, or of the settings file beside it
                 said = str(getattr(error, "strerror", None) or error)
                 if isinstance(error, OSError) or said not in told:  # one of settings is told once for all its files
-                    _complain(f"{path}: {said}")
+                    from flowdsl.cli.rewritten import said_of_error
+
+                    sys.stderr.write(said_of_error(path, error))
                 told.add(said)
                 unreadable.append((path, said))
                 continue

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import os
-import re
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from flowdsl.environment import Environment
 from flowdsl.errors import UsageError
 from flowdsl.host import Host
-from flowdsl.settings.files import Settings, project_file
+from flowdsl.settings.files import Settings, project_file, user_file
+from flowdsl.settings.mistakes import Mistaken
+from flowdsl.settings.read_by_templates import env_names, kv_values, name_problem
 
 if TYPE_CHECKING:
     from datetime import date
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from flowdsl.settings.layers import InForce
     from flowdsl.source import Source
 
-_NAME = r"[A-Za-z_]\w*"
+T = TypeVar("T")
 
 
 def variables(source: Source, named: Iterable[str] = (), project: Settings | None = None) -> frozenset[str]:
@@ -33,16 +34,10 @@ def variables(source: Source, named: Iterable[str] = (), project: Settings | Non
     """
     found = list(named)
     for name in found:
-        _check("--env", name)
-    settings = project or project_file(source.path, keys_are_checked=False)  # the environment checks them
-    if settings is not None and "env" in settings[1]:
-        where, content = settings
-        if not isinstance(content["env"], list):
-            raise UsageError(f'{where}: env must be a list of names, such as ["BRAND"]')
-        for name in content["env"]:
-            _check(f"{where}: env", name)
-        found += content["env"]
-    return frozenset(found)
+        problem = name_problem(name)
+        if problem is not None:
+            raise UsageError(f"--env: {'; '.join(problem)}")
+    return frozenset([*found, *_said(source, project, env_names)])
 
 
 def stored_values(
@@ -54,11 +49,25 @@ def stored_values(
     Raises:
         UsageError: `kv` is no table.
     """
+    return {**_said(source, project, kv_values), **dict(given)}
+
+
+def _said(source: Source, project: Settings | None, read: Callable[[Settings | None], T]) -> T:
+    """What a settings file says.
+
+    Raises:
+        Mistaken: it says what cannot be, with all else that is wrong with it.
+    """
     settings = project or project_file(source.path, keys_are_checked=False)  # the environment checks them
-    found: Any = {} if settings is None else settings[1].get("kv", {})
-    if not isinstance(found, dict):
-        raise UsageError(f"{settings[0] if settings else ''}: kv must be a table of names and values: `[kv]`")
-    return {**found, **dict(given)}
+    try:
+        return read(settings)
+    except Mistaken:
+        from flowdsl.settings.layers import tell_all
+
+        searched = project is None
+        user = user_file(os.environ, keys_are_checked=False) if searched else None
+        tell_all(settings, user, searched=searched)
+        raise
 
 
 class Environments:
@@ -111,12 +120,3 @@ class Environments:
         if settings is None:
             settings = self._in_force[folder] = environment.settings_for(source)
         return environment.examined(source, (), settings)
-
-
-def _check(where: str, name: object) -> None:
-    if not isinstance(name, str) or not re.fullmatch(_NAME, name):
-        raise UsageError(f"{where}: `{name}` is not the name of an environment variable")
-    from flowdsl.secrets.plain import names_secret
-
-    if names_secret(name):
-        raise UsageError(f"{where}: {name} names a secret; read it with `{{{{ secret('{name}') }}}}`, which hides it")

@@ -18,7 +18,7 @@ from flowdsl.host import Host, OpenTransport, Storage, expect, frozen, refuse_as
 from flowdsl.image.own_models import counting
 from flowdsl.limits import Limits
 from flowdsl.record import Record, Unchanging
-from flowdsl.services import checked_settings
+from flowdsl.settings.entries import checked_settings
 from flowdsl.settings.layers import InForce, in_force
 from flowdsl.settings.places import PROJECT_FILE
 from flowdsl.source import Source

@@ -11,8 +11,10 @@ from contextlib import suppress
 from typing import NamedTuple
 
 from flowdsl.engine.budget import ROUNDING_USD, in_usd
-from flowdsl.errors import ConfigError, LimitExceeded
+from flowdsl.errors import ConfigError
 from flowdsl.journal.database import Database
+from flowdsl.journal.day import day_of
+from flowdsl.journal.day_budget import spent_day
 from flowdsl.journal.errors import JournalError
 from flowdsl.limits import Budget, Reservation
 
@@ -50,7 +52,8 @@ class Rate:
 
 
 class OwnBudget:
-    """What one of them may spend in a day, besides what all may. `who` is the name under which it is counted."""
+    """What one of them may spend in a day, besides what all may. `who` is the name under which it is counted, `remedy`
+    how more is let."""
 
     def __init__(
         self,
@@ -58,12 +61,14 @@ class OwnBudget:
         who: str,
         most_usd: float,
         others: Budget | None,
+        remedy: str,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._database = database
         self._who = who
         self._most = most_usd
         self._others = others
+        self._remedy = remedy
         self._clock = clock
 
     async def reserve(self, most_usd: float | None, service: str | None = None) -> Reservation:
@@ -78,7 +83,7 @@ class OwnBudget:
                 code="unknown-price",
                 hint="say in the service entry what one costs at most, in USD: `prices: 0.05`",
             )
-        day = time.strftime("%Y-%m-%d", time.localtime(self._clock()))
+        day = day_of(self._clock())
 
         def reserved(db: sqlite3.Connection) -> float | None:
             spent = _spent(db, day, self._who)
@@ -97,11 +102,10 @@ class OwnBudget:
             raise
         if spent is not None:
             left = in_usd(max(self._most - spent, 0.0))
-            raise LimitExceeded(
+            message = (
                 f"this request can cost up to {in_usd(most_usd)}; {left} of the {in_usd(self._most)} a day of this "
-                "token are left",
-                code="budget-spent",
             )
+            raise spent_day(f"{message}token are left", most_usd, self._most, self._remedy, self._clock())
         if self._others is None:
             return own
         try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import sqlite3
 import time
 from collections.abc import Callable, Mapping
@@ -14,6 +15,7 @@ from typing import Any, NamedTuple
 from flowdsl.engine.budget import ROUNDING_USD, in_usd
 from flowdsl.errors import ConfigError, LimitExceeded
 from flowdsl.journal.database import Database
+from flowdsl.journal.day import day_of, left_of_day
 from flowdsl.journal.errors import JournalError
 from flowdsl.limits import Reservation
 
@@ -59,7 +61,7 @@ class DayBudget:
                 code="unknown-price",
                 hint="say in the service entry what one costs at most, in USD: `prices: 0.05`",
             )
-        day = time.strftime("%Y-%m-%d", time.localtime(self._clock()))
+        day = day_of(self._clock())
         most = most_usd or 0.0
 
         def reserved(db: sqlite3.Connection) -> tuple[Most, float, str | None] | None:
@@ -83,12 +85,20 @@ class DayBudget:
             left = in_usd(max(limit.usd - spent, 0.0))
             of = "" if name is None else f" of {name}"
             key = f"`{_ALL}`" if name is None else f"`{name}` below `[{_OF_SERVICES}]`"
-            raise LimitExceeded(
-                f"this request can cost up to {in_usd(most)}; {left} of the {in_usd(limit.usd)} a day{of} are left",
-                code="budget-spent",
-                hint=f"go on tomorrow, or raise {key} in {limit.where}",
+            message = (
+                f"this request can cost up to {in_usd(most)}; {left} of the {in_usd(limit.usd)} a day{of} are left"
             )
+            raise spent_day(message, most, limit.usd, f"raise {key} in {limit.where}", self._clock())
         return own_part
+
+
+def spent_day(message: str, most: float, limit: float, remedy: str, now: float) -> LimitExceeded:
+    """The error for a request that can cost more than is left of a day's `limit`; `remedy` is how that is raised."""
+    is_enough = most <= limit + ROUNDING_USD
+    hint = f"go on tomorrow, or {remedy}" if is_enough else f"a whole day's is less: {remedy}"
+    error = LimitExceeded(message, code="budget-spent", hint=hint)
+    error.free_in_s = left_of_day(now) if is_enough else math.inf
+    return error
 
 
 class _Reserved:

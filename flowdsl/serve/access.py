@@ -71,7 +71,8 @@ class Access:
             return
         wait_s = await self._rate.ask(f"{_KEPT_AS}{token.name}", token.per_minute)
         if wait_s:
-            message = f"This token may send {token.per_minute} requests a minute; try again in {math.ceil(wait_s)} s."
+            again = f"try again in {math.ceil(wait_s)} s, or {self.tokens.remedy(token, 'per_minute')}"
+            message = f"This token may send {token.per_minute} requests a minute; {again}."
             after = {"retry-after": str(math.ceil(wait_s)), "retry-after-ms": str(math.ceil(wait_s * 1000))}
             raise Refusal(429, message, kind="rate_limit_error", code="rate_limit_exceeded", headers=after)
 
@@ -93,7 +94,8 @@ class Access:
             return self._journal
         own = copy.copy(self._journal)
         who = f"{_KEPT_AS}{token.name}"
-        own.budget = OwnBudget(own.database, who, token.usd_per_day, self._journal.budget)
+        remedy = self.tokens.remedy(token, "usd_per_day")
+        own.budget = OwnBudget(own.database, who, token.usd_per_day, self._journal.budget, remedy)
         return own
 
 

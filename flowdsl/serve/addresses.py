@@ -11,9 +11,14 @@ from starlette.routing import Match, Route
 from starlette.types import Receive, Scope, Send
 
 from flowdsl.nearest import nearest
+from flowdsl.secrets.plain import without_keys
 from flowdsl.serve.fields import shown
 from flowdsl.serve.refusal import Refusal, not_found
 
+_ENDS = "cancel"
+_ENDING = frozenset({"stop", "abort", "end", "kill", "delete", "terminate"})
+"""Words that people have for that."""
+_LONGEST_MEANT = 200
 Handler = Callable[[Request, Any], Awaitable[Response]]
 """Responds to what was raised."""
 
@@ -25,6 +30,7 @@ class Addresses:
     def __init__(self, routes: Sequence[Route], handlers: Mapping[type[Exception], Handler]) -> None:
         self._routes = routes
         self._named = {route.path: route for route in routes if not route.param_convertors}
+        self._with_parameters = [route.path.split("/") for route in routes if route.param_convertors]
         self._handlers = handlers
         self._met = tuple(handlers)
 
@@ -42,10 +48,10 @@ class Addresses:
         route = self._named.get(scope["path"]) or self._matching(scope)
         scope["state"]["place"] = route.path
         if route.methods and scope["method"] not in route.methods:
-            takes = ", ".join(sorted(route.methods))
-            message = (
-                f"Not allowed to {shown(scope['method'])[1:-1]} on {shown(scope['path'])[1:-1]}; it takes {takes}."
-            )
+            takes, path = ", ".join(sorted(route.methods)), shown(scope["path"])[1:-1]
+            ends = scope["method"] == "DELETE" and f"{route.path}/{_ENDS}".split("/") in self._with_parameters
+            hint = f" POST {path}/{_ENDS} ends it." if ends else ""
+            message = f"Not allowed to {shown(scope['method'])[1:-1]} on {path}; it takes {takes}.{hint}"
             raise Refusal(405, message, code="method_not_allowed", headers={"allow": takes})
         if route.app is route.endpoint:
             await route.app(scope, receive, send)
@@ -59,21 +65,46 @@ class Addresses:
             if match is not Match.NONE:
                 scope.update(found)
                 return route
-        raise not_found(shown(scope["method"])[1:-1], shown(scope["path"])[1:-1], self._meant(scope["path"]))
+        near = self._meant(scope["path"])
+        if near is not None and not (len(near) <= _LONGEST_MEANT and near.isprintable()):
+            near = None
+        path = shown(scope["path"])[1:-1]
+        raise not_found(shown(scope["method"])[1:-1], path, None if near is None else without_keys(near))
 
     def _meant(self, path: str) -> str | None:
-        """The address that is likely to be meant: one that goes on where this one ends, or the most similar one."""
-        path = path.rstrip("/")
-        if path in self._named:
-            return path
-        parts, alike = path.split("/"), list(self._named)
+        """The address that is likely to be meant: this one without what stands before or behind it, one that goes on
+        where this one ends, or the most similar one."""
+        parts = path.rstrip("/").split("/")
+        for first in range(len(parts) - 1):
+            inside = "/".join(["", *parts[first + 1 :]])
+            if inside in self._named or self._is_there(inside):
+                return inside
         for route in self._routes:
             *begin, last = route.path.split("/")
             if len(begin) == len(parts) and _filled(begin, parts) == parts:
                 return "/".join([*parts, last])
-            if len(begin) + 1 == len(parts) and last[:1] != "{":
-                alike.append("/".join(_filled([*begin, last], parts)))
-        return nearest(path, alike)
+        *before, word = parts
+        if self._is_there(above := "/".join(before)):
+            asked = f"{above}/{_ENDS if word in _ENDING else word}"
+            return asked if self._is_there(asked) else self._alike(parts) or above
+        return self._alike(parts) or nearest("/".join(parts), self._named)
+
+    def _is_there(self, path: str) -> bool:
+        """Whether there is an address with something at the place of its parameters."""
+        parts = path.split("/")
+        return "" not in parts[1:] and any(
+            len(each) == len(parts) and _filled(each, parts) == parts for each in self._with_parameters
+        )
+
+    def _alike(self, parts: list[str]) -> str | None:
+        """An address with parameters of which each other part is nearly what is said."""
+        for address in self._with_parameters:
+            found = _filled(address, parts) if len(address) == len(parts) else parts
+            if found != parts and all(
+                nearest(each, [own]) == own or each == own for each, own in zip(parts, found, strict=True)
+            ):
+                return "/".join(found)
+        return None
 
 
 def _filled(address: list[str], parts: list[str]) -> list[str]:

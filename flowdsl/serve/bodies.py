@@ -80,7 +80,10 @@ async def edit(request: Request, deployment: str | None) -> Asked:
             for name, value in form.multi_items():
                 if isinstance(value, UploadFile):
                     field = name.removesuffix("[]")
-                    if field in files:
+                    if name in KNOWN_OF_EDITS:
+                        message = f"Invalid type for '{name}': expected a field of the form, but got a file instead."
+                        wrong.append(Refusal(400, message, param=name, code="invalid_type"))
+                    elif field in files:
                         files[field].append(Blob(await value.read(), value.content_type or "", value.filename or None))
                     else:
                         near = nearest(field, files)
@@ -103,7 +106,9 @@ async def edit(request: Request, deployment: str | None) -> Asked:
     for name in (name for name in NOT_IN_FORMS if name in body):
         message = f"A form has no '{name}': send the edit as 'application/json', with 'images'."
         wrong.append(Refusal(400, message, param=name, code="unknown_parameter"))
-    found = asked(body, deployment=deployment, is_edit=True)
+    found = asked(body, deployment=deployment, is_edit=True, is_form=True)
+    if isinstance(found, list):  # what came as a file is not missing
+        found = [each for each in found if each.param not in {other.param for other in wrong}]
     if len(files["mask"]) > 1:
         wrong.append(Refusal(400, "There can be one mask.", param="mask", code="invalid_value"))
     return _with_pictures(found, tuple(files["image"]), files["mask"][0] if files["mask"] else None, wrong)
@@ -141,6 +146,8 @@ def _linked(values: Any, name: str, wrong: list[Refusal]) -> list[str]:
         if values is value or not isinstance(link, str) or not link.lower().startswith(_LINKS):
             what = "it is a list, and each picture in it" if values is value else "each picture is"
             message = f"Invalid value for '{name}': {what} an object with `image_url`, a web or a data: address."
+            if isinstance(value, dict) and "file_id" in value:
+                message += " There is no `file_id` here: a gateway keeps no files."
             wrong.append(Refusal(400, message, param=name, code="invalid_value"))
             break
         links.append(link)

@@ -68,7 +68,9 @@ class Asked(NamedTuple):
     mask: Any = None
 
 
-def asked(body: Mapping[str, Any], *, deployment: str | None = None, is_edit: bool = False) -> Asked | list[Refusal]:
+def asked(
+    body: Mapping[str, Any], *, deployment: str | None = None, is_edit: bool = False, is_form: bool = False
+) -> Asked | list[Refusal]:
     """What the fields of a request ask for, or everything that is wrong with their names and types; a field that is
     null counts as absent."""
     known = KNOWN_OF_EDITS if is_edit else _KNOWN
@@ -77,7 +79,7 @@ def asked(body: Mapping[str, Any], *, deployment: str | None = None, is_edit: bo
         given["model"] = deployment
     wrong = [_unknown(name, known) for name in body if name not in known]
     wrong += [
-        _mistyped(name, given[name], kind)
+        _mistyped(name, given[name], kind, is_form=is_form)
         for name, kind in known.items()
         if name in given and not _fits(given[name], kind)
     ]
@@ -105,8 +107,9 @@ def json_body(raw: bytes, content_type: str, also: str = "") -> dict[str, Any]:
     takes = f"This address takes {also}'application/json'."
     if not raw:
         raise Refusal(400, f"The request has no body. {takes}", code="invalid_json")
-    if content_type.partition(";")[0].strip().lower() != "application/json":
-        what = f"Unsupported content type: {shown(content_type)}" if content_type else "The request has no content type"
+    kind = content_type.partition(";")[0].strip()
+    if kind.lower() != "application/json":
+        what = f"Unsupported content type: {shown(kind)}" if content_type else "The request has no content type"
         raise Refusal(400, f"{what}. {takes}", code="unsupported_content_type")
     try:
         text = raw.decode(json.detect_encoding(raw))
@@ -162,9 +165,10 @@ def _fits(value: Any, kind: str) -> bool:
     return isinstance(value, _PYTHON[kind]) and not (kind == NUMBER and isinstance(value, bool))
 
 
-def _mistyped(name: str, value: Any, kind: str) -> Refusal:
+def _mistyped(name: str, value: Any, kind: str, *, is_form: bool) -> Refusal:
     right = _meant(value, kind)
-    hint = "" if right is None else f" Write {right}, without quotes." if isinstance(value, str) else f" Write {right}."
+    quotes = ", without quotes" if isinstance(value, str) and not is_form else ""
+    hint = "" if right is None else f" Write {right}{quotes}."
     message = f"Invalid type for '{name}': expected {kind}, but got {_kind(value)} instead.{hint}"
     return Refusal(400, message, param=name, code="invalid_type")
 

@@ -214,7 +214,7 @@ class Gateway:
             before = asker.journal.repeating(id)
             if before == "done":  # all of it is bought, whatever the settings say by now
                 limits = flow.limits._replace(max_requests=0, fixed=frozenset(("max_requests",)))
-        count = purchases(lambda _, *figures: asker.bought(asked.model, *figures))
+        count = purchases(lambda _, *figures: asker.bought(self.routing.label(asked.model), *figures))
 
         def listen(event: Event) -> None:
             count(event)
@@ -227,16 +227,21 @@ class Gateway:
             result = await flow.arun(inputs, on_event=heard, journal=journal, limits=limits, run_id=id, tags=tags)
         except RunError as error:
             if heard is None:
-                _tell(asker, asked, error.result)
+                self._tell(asker, asked, error.result)
             await warn(error.result, journal, self.tell)
             if limits is not None and error.code == "too-many-requests":
                 raise outdated() from error
             raise
         if heard is None:
-            _tell(asker, asked, result)
+            self._tell(asker, asked, result)
         await warn(result, journal, self.tell)
         pictures, facts = result.outputs[PICTURES], result.outputs[FACTS]
         return Made(pictures, facts, self.now(), result.cost_usd)
+
+    def _tell(self, asker: Asker, asked: Asked, result: Result | None) -> None:
+        """Tells what a run has bought."""
+        if result is not None and result.made:
+            asker.bought(self.routing.label(asked.model), len(result.made), result.cost_usd)
 
     def _shut_down(self, model: str) -> str | None:
         """Since when there is no such model, where routes give it no other meaning."""
@@ -252,12 +257,6 @@ class Gateway:
             hint = f"did you mean '{near}'?" if near else "GET /v1/models lists those that are served"
             message = f"The model {shown(model)} does not exist or you do not have access to it; {hint}"
         return Refusal(404, message, param="model", code="model_not_found")
-
-
-def _tell(asker: Asker, asked: Asked, result: Result | None) -> None:
-    """Tells what a run has bought."""
-    if result is not None and result.made:
-        asker.bought(asked.model, len(result.made), result.cost_usd)
 
 
 def _run_of(owner: str, key: str) -> str:

@@ -11,6 +11,7 @@ from flowdsl.checker.inputs import wrong_inputs
 from flowdsl.document.document import InputDeclaration
 from flowdsl.environment.flow import Flow
 from flowdsl.errors import ConfigError
+from flowdsl.nearest import nearest
 from flowdsl.serve.fields import param_of, shown
 from flowdsl.serve.json_hints import INPUTS, in_request
 from flowdsl.serve.refusal import Refusal, all_of, code_of, of_run
@@ -27,6 +28,8 @@ def given_inputs(flow: Flow, body: Mapping[str, Any]) -> dict[str, Any]:
     """
     inputs, declared = body.get(INPUTS, {}), flow.document.inputs
     wrong = [_misplaced(name) for name in islice((name for name in body if name != INPUTS), _MOST_UNKNOWN)]
+    if INPUTS not in body and (near := nearest(INPUTS, body)) is not None and isinstance(body[near], dict):
+        inputs = body[near]  # what is meant is clear, and looked at, too
     if not isinstance(inputs, dict):
         wrong.append(Refusal(400, "'inputs' is an object: name and value.", param=INPUTS, code="invalid_type"))
     elif declared is not None:
@@ -39,7 +42,8 @@ def given_inputs(flow: Flow, body: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _misplaced(name: str) -> Refusal:
-    message = f"Unknown parameter: {shown(name)}. The inputs of the flow stand in 'inputs'."
+    hint = f"Did you mean '{INPUTS}'?" if nearest(name, [INPUTS]) else "The inputs of the flow stand in 'inputs'."
+    message = f"Unknown parameter: {shown(name)}. {hint}"
     return Refusal(400, message, param=param_of(name), code="unknown_parameter")
 
 

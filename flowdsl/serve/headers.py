@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 NO_STORE = {"cache-control": "no-store", "x-content-type-options": "nosniff"}
 MOST_AT_ONCE = 512
 """Requests that are worked on at the same time; more are told to come back."""
-_LONGEST_KEY = 255
+LONGEST_KEY = 255
 
 
 def key_of(request: Request) -> str | None:
@@ -26,8 +26,8 @@ def key_of(request: Request) -> str | None:
         return None
     if len(keys) > 1:
         raise Refusal(400, "A request has one Idempotency-Key, and this one has more.", code="invalid_idempotency_key")
-    if not 0 < len(keys[0]) <= _LONGEST_KEY:
-        raise Refusal(400, f"An Idempotency-Key has 1 to {_LONGEST_KEY} characters.", code="invalid_idempotency_key")
+    if not 0 < len(keys[0]) <= LONGEST_KEY:
+        raise Refusal(400, f"An Idempotency-Key has 1 to {LONGEST_KEY} characters.", code="invalid_idempotency_key")
     return keys[0]
 
 

@@ -23,7 +23,7 @@ from flowdsl.serve.headers import check_room
 from flowdsl.serve.metrics import Metrics
 from flowdsl.serve.pictures import Pictures
 from flowdsl.serve.refusal import Refusal, stopping
-from flowdsl.serve.tools import ASKS_BY_RESULT, Purse, Question, Shared, Tools
+from flowdsl.serve.tools import ASKS_BY_RESULT, OWNER_TAG, Purse, Question, Shared, Tools
 
 
 class McpAddress:
@@ -124,7 +124,7 @@ class McpAddress:
 
     def _purse(self, request: Any) -> Purse:
         token = self._access.token(request)
-        tags = {"agent": "mcp", **({} if token is None else {"token": token.name})}
+        tags = {"agent": "mcp", **({} if token is None else {OWNER_TAG: token.name})}
         bought = self._metrics.and_in(request.scope["state"])
         return Purse(self._access.journal(token), tags, None if token is None else token.models, bought)
 

@@ -4,18 +4,23 @@ gateway are one."""
 from __future__ import annotations
 
 import asyncio
+import json
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from typing import Any
 
 from flowdsl.events import Event, RequestFinished, RequestStarted
+from flowdsl.serve.routes import OTHER
 from flowdsl.serve.shared_counts import SharedCounts
 
 _BOUNDS_S = (0.01, 0.1, 1.0, 5.0, 15.0, 30.0, 60.0, 180.0)
 """Pictures take seconds to minutes."""
 SHARED_EVERY_S = 0.25
 """So late the other processes may hear of what one has counted."""
+_MOST_MODELS = 500
+_LONGEST_MODEL = 120
+"""So many names fit into the place of a process in `SharedCounts`."""
 TYPE = "text/plain; version=0.0.4; charset=utf-8"
 Bought = Callable[[str, int, float | None], object]
 """Is told what was bought: the model, how many pictures, and what they cost in USD."""
@@ -70,7 +75,11 @@ class Metrics:
         self._counts.times[path][bucket] += 1
 
     def bought(self, model: str, images: int, usd: float | None) -> None:
-        """A service has made pictures; what nobody knows the price of is counted without one."""
+        """A service has made pictures; what nobody knows the price of is counted without one. Flows may take a model
+        from their inputs: those after very many are counted as one."""
+        counted = self._counts.images
+        if model not in counted and (len(counted) >= _MOST_MODELS or len(json.dumps(model)) > _LONGEST_MODEL):
+            model = OTHER
         self._counts.images[model] += images
         self._counts.usd[model] += usd or 0.0
 

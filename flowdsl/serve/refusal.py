@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import Any
@@ -35,6 +36,10 @@ _CODES = {
 """Codes of findings, in the words of the vendor."""
 _CLIENTS = frozenset({400, 404, 413, 422})
 """What a service may say of the request itself. Its 401 and 403 are of the gateway's own key."""
+
+
+_OF_RUN = {"budget-spent": "max_usd", "too-many-requests": "max_requests"}
+"""Limits of a run, and the settings that say them."""
 
 
 class Refusal(Exception):
@@ -133,8 +138,7 @@ def of_run(error: RunError, param: str | None = None, about: str | None = None) 
         return Refusal(400, message, param=param or about or "prompt", code=code_of(error.code), more=more)
     status = _status(error)
     if status == 429:
-        code = "budget_exceeded" if error.code == "budget-spent" else code_of(error.code)
-        return Refusal(429, error.message, kind="insufficient_quota", code=code, headers=_NEVER, more=more)
+        return _of_limit(error, more)
     if status < 500:
         said = f"{error.message}: {error.hint}" if error.hint and isinstance(error, ConfigError) else error.message
         return Refusal(status, said, param=about, code=code_of(error.code), more=more)
@@ -149,6 +153,21 @@ def of_kept(error: Mapping[str, Any]) -> Refusal:
     return Refusal(
         status, str(error.get("message")), kind=INVALID if status < 500 else _SERVER, code=code_of(code), more=more
     )
+
+
+def _of_limit(error: RunError, more: dict[str, Any]) -> Refusal:
+    """The refusal for a limit of money or of requests: when it is free again, and what raises it. Official clients do
+    not wait for a day, and are told not to send it again."""
+    code = "budget_exceeded" if error.code == "budget-spent" else code_of(error.code)
+    free_in_s = error.free_in_s if isinstance(error, LimitExceeded) else None
+    headers, said = dict(_NEVER), error.message
+    if free_in_s is not None:  # of a day
+        said = f"{said}; {error.hint}"
+        if math.isfinite(free_in_s):
+            headers["retry-after"] = str(math.ceil(free_in_s))
+    elif error.code in _OF_RUN:
+        said = f"{said}; ask whoever runs the gateway to raise `{_OF_RUN[error.code]}` in its settings"
+    return Refusal(429, said, kind="insufficient_quota", code=code, headers=headers, more=more)
 
 
 def _status(error: RunError) -> int:

@@ -14,6 +14,9 @@ from flowdsl.errors import (
     ServiceUnavailable,
 )
 
+OTHER = "other"
+"""What models are counted as that no settings and no catalogue name."""
+
 
 class Target(NamedTuple):
     """A service, and the model that it is asked for. None is the standard service."""
@@ -54,6 +57,11 @@ class Routing(Protocol):
         """The models that are served, as clients name them."""
         ...
 
+    def label(self, model: str) -> str:
+        """What purchases of a served model are counted as: one of a bounded number of names, whatever clients ask
+        for."""
+        ...
+
 
 def class_of(error: RunError) -> str | None:
     """Which class of failure an error is; None for one after which no other service is asked."""
@@ -91,6 +99,11 @@ class Catalogued:
         """The models of the standard service."""
         return list(self._models)
 
+    def label(self, model: str) -> str:
+        """The name of a known model, also of a named service; one for all others of that."""
+        service, slash, name = model.partition("/")
+        return model if model in self._models or name in self._models else f"{service}{slash}{OTHER}"
+
 
 class Routes:
     """The routes of `[routes]`."""
@@ -105,6 +118,10 @@ class Routes:
     def names(self) -> list[str]:
         """The names of the routes."""
         return list(self._routes)
+
+    def label(self, model: str) -> str:
+        """The route itself."""
+        return model
 
     def items(self) -> Iterator[tuple[str, Route]]:
         """The routes with their names."""

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING
 
 from flowdsl.diagnostics import Diagnostic
 from flowdsl.environment import Environment
 from flowdsl.environment.picture_steps import makes_pictures, picture_step
+from flowdsl.errors import FlowCheckError
 from flowdsl.image.own_models import counting
 from flowdsl.nearest import nearest
 from flowdsl.serve.fields import Asked
@@ -25,11 +27,15 @@ if TYPE_CHECKING:
     from flowdsl.settings.toml_places import Path
 
 Tell = Callable[[Diagnostic], None]
+Unsure = Callable[[Target], bool]
+_OTHER_MODEL = re.compile(r"set (?:the service's )?`model: ([^`]+)`")
 
 
-def routing(environment: Environment, said: Serving, tell: Tell | None = None) -> Routing:
+def routing(
+    environment: Environment, said: Serving, tell: Tell | None = None, unsure: Unsure = lambda target: False
+) -> Routing:
     """Who makes the pictures of which model. `tell` is told of what is doubtful: a model that nobody knows, or one that
-    is shut down soon.
+    is shut down soon. Of what is `unsure` the model is not looked at.
 
     Raises:
         UsageError: a route that leads nowhere, to itself, or to a model that the service does not have.
@@ -37,7 +43,7 @@ def routing(environment: Environment, said: Serving, tell: Tell | None = None) -
     settings = environment.settings_for(Source("", NAME))
     if not said.routes and not said.wrong:
         return _catalogued(environment, settings)
-    reader, mistakes = _Reader(environment, settings, said, tell), Mistakes()
+    reader, mistakes = _Reader(environment, settings, said, tell, unsure), Mistakes()
     found: dict[str, Route] = {}
     for name in said.routes:
         with mistakes.gathered():
@@ -46,9 +52,10 @@ def routing(environment: Environment, said: Serving, tell: Tell | None = None) -
     return Routes(found)
 
 
-def check_tokens(said: Serving, served: Routing | None, flows: Collection[str]) -> None:
+def check_tokens(said: Serving, served: Routing | None, flows: Collection[str], *, are_all_known: bool = True) -> None:
     """Looks at the names that `[tokens]` speaks of; `served` are the models (None: those of the routes, whatever is
-    wrong with these), `flows` the ids of the flows.
+    wrong with these), `flows` the ids of the flows. Unless `are_all_known`, only what is nearly one of the
+    names that are is told: another one may be that of a flow.
 
     Raises:
         UsageError: a token is for a model or a flow that is not served.
@@ -59,10 +66,19 @@ def check_tokens(said: Serving, served: Routing | None, flows: Collection[str]) 
         for number, name in enumerate(each.models or ()):
             if name not in names and name not in flows and (served is None or served.route(name) is None):
                 near = nearest(name, [*sorted(names), *flows])
+                if near is None and not are_all_known:
+                    continue
                 hint = f"did you mean `{near}`?" if near else "write a name of `[routes]`, a model or the id of a flow"
                 at = ("tokens", token, "models", number)
                 mistakes.add(mistake(said.path, at, f"no model and no flow `{name}` is served", hint))
     mistakes.check()
+
+
+def _hint(found: Diagnostic, target: Target) -> str | None:
+    """What to write in a route where the step of a flow would name another model."""
+    if found.hint is None:
+        return None
+    return _OTHER_MODEL.sub(lambda match: f"write `{target._replace(model=match[1])}`", found.hint)
 
 
 def _catalogued(environment: Environment, settings: InForce) -> Catalogued:
@@ -87,6 +103,7 @@ class _Reader:
         settings: InForce,
         said: Serving,
         tell: Tell | None,
+        unsure: Unsure,
     ) -> None:
         registry = environment.registry
         steps = [spec for spec in map(registry.spec, registry) if spec is not None and makes_pictures(spec)]
@@ -97,6 +114,7 @@ class _Reader:
         self._wrong = said.wrong
         self._loops: set[frozenset[str]] = set()
         self._tell = tell
+        self._unsure = unsure
         self._told: set[Path] = set()
 
     def route(self, name: str, through: tuple[str, ...] = ()) -> Route:
@@ -141,17 +159,23 @@ class _Reader:
 
     def _check(self, named: Named, target: Target) -> None:
         """Raises UsageError for a model that the service does not have, and tells of one that is doubtful."""
+        if self._unsure(target):
+            return
         asked = Asked(target.model, "A picture", {}, None, False)
-        mistakes = Mistakes()
-        for each in self._flows.wrong(asked, target):
-            mistakes.add(mistake(self._path, named.at, each.message))
-        mistakes.check()
+        try:
+            self._flows.of(asked, target)
+        except FlowCheckError as error:
+            mistakes = Mistakes()
+            for each in (found.hidden() for found in error.diagnostics if found.severity == "error"):
+                mistakes.add(mistake(self._path, named.at, each.message, _hint(each, target)))
+            mistakes.check()
         if self._tell is None or named.at in self._told:
             return
         self._told.add(named.at)
         for found in self._flows.of(asked, target).doubts("model"):
             span = place(self._path, named.at)
-            self._tell(Diagnostic(found.code, found.message, span, severity=found.severity, hint=found.hint))
+            hint = _hint(found, target)
+            self._tell(Diagnostic(found.code, found.message, span, severity=found.severity, hint=hint))
 
     def _unknown(self, named: Named, service: str) -> Mistaken:
         words = [*sorted(self._services), *self._said]

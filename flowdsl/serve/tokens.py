@@ -99,6 +99,14 @@ class Tokens:
         option = "" if self._config is None else f" --config {shlex.quote(self._config)}"
         return f"`flowdsl tokens {words}{option}`"
 
+    def remedy(self, token: Token, limit: str) -> str:
+        """What to ask whoever runs the gateway for where a limit of a token, by its name, is in the way."""
+        said = self._said.get(token.name)
+        if said is not None and getattr(said, limit) == getattr(token, limit):
+            return f"ask whoever runs the gateway to raise `{limit}` below `[tokens.{token.name}]` in its settings"
+        option = f"--{limit.replace('_', '-')}"
+        return f"ask whoever runs the gateway to raise it: {self.command('change', f'{token.name} {option} N')}"
+
     def all(self) -> list[Token]:
         """The tokens, in the order of their names."""
         return [token.lowered(self._said.get(token.name)) for token in self._kept()]
@@ -151,6 +159,27 @@ class Tokens:
             tokens.append(token)
         return text
 
+    def change(
+        self,
+        name: str,
+        *,
+        days: int | None = None,
+        models: tuple[str, ...] | None = None,
+        per_minute: int | None = None,
+        usd_per_day: float | None = None,
+    ) -> None:
+        """Lets a token do something else from now on; what is None stays as it is.
+
+        Raises:
+            UsageError: there is none of that name.
+            OSError: the file cannot be written.
+        """
+        given = {"models": models, "per_minute": per_minute, "usd_per_day": usd_per_day}
+        given["expires"] = None if days is None else self._clock() + days * 86_400
+        with self._changing() as tokens:
+            number = self._number(name, tokens)
+            tokens[number] = tokens[number]._replace(**{key: each for key, each in given.items() if each is not None})
+
     def revoke(self, name: str) -> None:
         """Ends a token at once.
 
@@ -159,12 +188,16 @@ class Tokens:
             OSError: the file cannot be written.
         """
         with self._changing() as tokens:
-            names = [each.name for each in tokens]
-            if name not in names:
-                near = nearest(name, names)
-                hint = f"did you mean `{near}`?" if near else f"{self.command('list')} shows those there are"
-                raise UsageError(f"there is no token `{name}`; {hint}")
-            del tokens[names.index(name)]
+            del tokens[self._number(name, tokens)]
+
+    def _number(self, name: str, tokens: list[Token]) -> int:
+        """Which of the tokens has a name."""
+        names = [each.name for each in tokens]
+        if name not in names:
+            near = nearest(name, names)
+            hint = f"did you mean `{near}`?" if near else f"{self.command('list')} shows those there are"
+            raise UsageError(f"there is no token `{name}`; {hint}")
+        return names.index(name)
 
     def _kept(self) -> list[Token]:
         """The tokens as they were made."""

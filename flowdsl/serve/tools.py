@@ -28,6 +28,7 @@ from flowdsl.image.own_addresses import OwnAddresses, knowing
 from flowdsl.nearest import nearest
 from flowdsl.serve.asked import Asked, AskedHere
 from flowdsl.serve.json_hints import in_arguments
+from flowdsl.serve.keyed_calls import KeyedCall, keyed_call
 from flowdsl.serve.metrics import Bought, purchases
 from flowdsl.serve.warned import warn
 
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from flowdsl.engine.result import Result
     from flowdsl.journal.journal import Journal
 
+OWNER_TAG = "token"
 ASKS_BY_RESULT = "2026-07-28"
 """The first version of the protocol in which a server asks by its response, and the client calls again."""
 MOST_SHOWN = 8
@@ -60,6 +62,11 @@ class Purse(NamedTuple):
     tags: Mapping[str, str]
     flows: tuple[str, ...] | None = None
     bought: Bought = lambda model, images, usd: None
+
+    @property
+    def owner(self) -> str:
+        """Whose token it is; empty where there is none."""
+        return self.tags.get(OWNER_TAG, "")
 
     @property
     def is_simulated(self) -> bool:
@@ -131,14 +138,16 @@ class Tools:
         inputs = dict(params.arguments or {})
         try:
             input_values(flow.document.inputs, inputs, in_arguments)  # before anybody is asked, in words of JSON
-            question = self._shared.question(flow, inputs)
+            keyed = keyed_call(params.meta, purse.owner, params.name, inputs, purse.journal)
+            is_bought = keyed is not None and keyed.is_bought()
+            question = None if is_bought else self._shared.question(flow, inputs)
             if question is not None:
-                answer = await self._answered(ctx, params, question)
+                answer = await self._answered(ctx, params, question, purse.owner)
                 if not isinstance(answer, bool):
                     return answer
                 if not answer:
                     return _failed(f"nothing was run: {question}, and nobody agreed to that")
-            result = await self._run(ctx, flow, inputs, purse)
+            result = await self._run(ctx, flow, inputs, purse, keyed)
         except RunError as error:
             charge = "; the service may have done, and billed, the work" if error.charge_possible else ""
             hint = f": {error.hint}" if error.hint else ""
@@ -148,7 +157,7 @@ class Tools:
         return self._result(ctx, result, purse)
 
     async def _answered(
-        self, ctx: ServerRequestContext[Any], params: types.CallToolRequestParams, question: str
+        self, ctx: ServerRequestContext[Any], params: types.CallToolRequestParams, question: str, owner: str
     ) -> bool | types.InputRequiredResult:
         """Whether somebody agrees; or the question, which the client answers by calling again."""
         able = ctx.session.client_capabilities
@@ -167,10 +176,10 @@ class Tools:
                 raise UsageError(f"nothing was run: {question}, and this client cannot ask: {error}") from error
         asked = [params.name, params.arguments, question]  # whoever agreed to one sum has agreed to no other
         call = hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()
-        if params.request_state and self._asked.take(params.request_state) == call:
+        if params.request_state and self._asked.take(params.request_state, owner) == call:
             return _agrees((params.input_responses or {}).get(_ASKED))
         try:
-            id = self._asked.put(call)
+            id = self._asked.put(call, owner)
         except OSError as error:
             why = error.strerror or str(error)
             raise UsageError(
@@ -179,7 +188,14 @@ class Tools:
         form = types.ElicitRequestFormParams(message=message, requested_schema=_ANSWER)
         return types.InputRequiredResult(input_requests={_ASKED: types.ElicitRequest(params=form)}, request_state=id)
 
-    async def _run(self, ctx: ServerRequestContext[Any], flow: Flow, inputs: Mapping[str, Any], purse: Purse) -> Result:
+    async def _run(
+        self,
+        ctx: ServerRequestContext[Any],
+        flow: Flow,
+        inputs: Mapping[str, Any],
+        purse: Purse,
+        keyed: KeyedCall | None,
+    ) -> Result:
         """Runs a flow, and tells of its progress while it goes on."""
         told: asyncio.Queue[str | None] = asyncio.Queue()
 
@@ -207,7 +223,12 @@ class Tools:
         self._is_idle.clear()
         try:
             with knowing(self._shared.own):
-                result = await flow.arun(inputs, on_event=hear, journal=journal, tags=purse.tags)
+                if keyed is None or journal is None:
+                    result = await flow.arun(inputs, on_event=hear, journal=journal, tags=purse.tags)
+                else:
+                    async with keyed.alone(journal) as tags:
+                        tags = {**purse.tags, **tags}
+                        result = await flow.arun(inputs, on_event=hear, journal=journal, tags=tags, run_id=keyed.run)
             await warn(result, journal, self._shared.tell)
             return result
         except RunError as error:

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 from flowdsl.host import METADATA
 from flowdsl.image.own_models import OwnModels
 from flowdsl.record import Record
-from flowdsl.services import ServiceLayers, wrong_settings
+from flowdsl.services import ServiceLayers
+from flowdsl.settings.entries import entries_of
 from flowdsl.settings.files import (
     REPORTED,
     Settings,
@@ -27,6 +28,7 @@ from flowdsl.settings.files import (
 )
 from flowdsl.settings.mistakes import Mistaken, Mistakes
 from flowdsl.settings.places import PROJECT_FILE
+from flowdsl.settings.read_by_templates import env_names, kv_values
 from flowdsl.settings.values import choice, concurrency, count, flag, texts, usd, usd_by_name
 
 if TYPE_CHECKING:
@@ -100,9 +102,9 @@ def in_force(
         check_keys(project)
         if project is not None:
             name = os.path.basename(project[0]) if searched else project[0]  # noqa: PTH119
-            layers.append((name, _entries(project)))
+            layers.append((name, entries_of(project)))
         if user is not None:
-            layers.append((USER, _entries(user)))
+            layers.append((USER, entries_of(user)))
         findings = [] if project is None else plain_settings(*project)
         findings += (found for each in (project, user) for found in entry_option_findings(each, registry))
         lowered = _lowered(_lowered(limits, project), user)
@@ -120,19 +122,20 @@ def in_force(
             made, lowered, findings, metadata, set_severities, files, models, _reported(project), _policy(project, user)
         )
     except Mistaken:
-        _tell_all(project, user, searched=searched)
+        tell_all(project, user, searched=searched)
         raise
 
 
-def _tell_all(project: Settings | None, user: Settings | None, *, searched: bool) -> None:
-    """Looks over all that files say, each part by itself.
+def tell_all(project: Settings | None, user: Settings | None, *, searched: bool) -> None:
+    """Looks over all that files say, each part by itself; `searched`: nobody has named that of the project.
 
     Raises:
         Mistaken: everything that is wrong with them.
     """
     parts: list[Callable[[], object]] = [partial(texts, user, "allow_endpoints"), partial(_reported, project)]
+    parts += [partial(env_names, project), partial(kv_values, project)]
     for file in (project, user):
-        parts += [partial(check_keys, file, of_user=file is user), partial(_entries, file)]
+        parts += [partial(check_keys, file, of_user=file is user), partial(entries_of, file)]
         parts += [partial(usd, file, name) for name in ("max_usd", "max_usd_per_day", "ask_above_usd")]
         parts += [partial(usd_by_name, file, "max_usd_per_day_by_service"), partial(count, file, "max_requests")]
         parts += [
@@ -147,21 +150,6 @@ def _tell_all(project: Settings | None, user: Settings | None, *, searched: bool
         with mistakes.gathered():
             part()
     mistakes.check()
-
-
-def _entries(settings: Settings | None) -> dict[str, Mapping[str, Any]]:
-    """The service entries of a file.
-
-    Raises:
-        Mistaken: everything that is wrong with them.
-    """
-    if settings is None:
-        return {}
-    entries = settings[1].get("services", {})
-    wrong = list(wrong_settings(f"{settings[0]}: services", entries))
-    if wrong:
-        raise Mistaken(plain=wrong)
-    return dict(entries)
 
 
 def _reported(project: Settings | None) -> Reported | None:

@@ -60,7 +60,7 @@ def test_an_option_of_a_run_names_a_variable(capsys: pytest.CaptureFixture[str])
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        ('env = "BRAND"', 'env must be a list of names, such as ["BRAND"]'),
+        ('env = "BRAND"', 'write `env = ["BRAND"]`'),
         ("env = [1]", "`1` is not the name of an environment variable"),
         ('env = ["OPENAI_API_KEY"]', "read it with `{{ secret('OPENAI_API_KEY') }}`, which hides it"),
     ],

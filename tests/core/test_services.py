@@ -137,30 +137,61 @@ def test_a_service_that_nothing_configures_names_the_variables_that_would_do(
 
 
 @pytest.mark.parametrize(
-    ("content", "message"),
+    ("content", "message", "hint"),
     [
-        ("[services.asker]\napiKy = 'x'\n", "services.asker: unknown setting `apiKy`, did you mean `apiKey`?"),
-        ("[services.asker]\nzzz = 'x'\n", "services.asker: unknown setting `zzz`"),
-        ("[services]\nasker = 'x'\n", "services.asker must be a table of settings"),
-        ("services = 5\n", "services must be a table of names and settings, not int"),
+        (
+            "[services.asker]\napiKy = 'x'\n",
+            "2:1: error: services.asker: unknown setting `apiKy`",
+            "did you mean `apiKey`?",
+        ),
+        (
+            "[services.asker]\nzzz = 'x'\n",
+            "2:1: error: services.asker: unknown setting `zzz`",
+            "there are provider, protocol, endpoint,",
+        ),
+        (
+            "[services]\nasker = 'x'\n",
+            "2:9: error: services.asker must be a table of settings",
+            "write `[services.asker]`, and below it the settings",
+        ),
+        (
+            "services = 5\n",
+            "1:12: error: services must be a table of names and settings, not int",
+            "write `[services.NAME]`, and below it the settings",
+        ),
         (
             "[services.asker]\nprovider = 'gemni'\n",
-            "services.asker: unknown provider `gemni`; did you mean `gemini`? there are azure, bedrock, bfl, "
-            "dashscope, gemini, hub, huggingface, localai, mistral, ollama, openai, openrouter, vertex, workersai, "
-            "zhipu",
+            "2:12: error: services.asker: unknown provider `gemni`",
+            "did you mean `gemini`? there are azure, bedrock, bfl, dashscope, gemini, hub, huggingface, localai, "
+            "mistral, ollama, openai, openrouter, vertex, workersai, zhipu",
         ),
         (
             "[services.asker]\ntimeoutMs = 5\n",
-            "services.asker: `timeoutMs` is 5, and must be from 1000 to 900000; "
+            "2:13: error: services.asker: `timeoutMs` is 5, and must be from 1000 to 900000",
             "it counts milliseconds: did you mean 5000?",
         ),
+        (
+            "[services.asker]\nendpoint = 'example com'\n",
+            "2:12: error: services.asker: `endpoint` is `example com`, which is no web address",
+            'write it in full: `endpoint = "https://…"`',
+        ),
+        (
+            "[services]\nasker = {apiKey = 'x-123456', authKey = 7}\n",
+            "2:41: error: services.asker: `authKey` takes a text, not the integer",
+            "write `authKey = \"{{ secret('MY_KEY') }}\"`, which reads the environment variable MY_KEY",
+        ),
     ],
+    ids=["misspelt", "unknown", "no-table", "number", "provider", "too-low", "address", "two-keys"],
 )
-def test_a_settings_file_with_a_mistake_is_refused(folder: Path, content: str, message: str) -> None:
+def test_a_settings_file_with_a_mistake_is_refused_and_shown_with_its_place(
+    folder: Path, content: str, message: str, hint: str
+) -> None:
     (folder / "flowdsl.toml").write_text(content, encoding="utf-8")
     with pytest.raises(UsageError) as raised:
         asked("mistake", folder)
-    assert str(raised.value) == f"{folder / 'flowdsl.toml'}: {message}"
+    said = str(raised.value)
+    assert f"flowdsl.toml:{message} [" in said and f"\n  hint: {hint}" in said and "^" in said
+    assert "x-123456" not in said
 
 
 def test_a_settings_file_that_is_no_toml_is_refused(folder: Path) -> None:

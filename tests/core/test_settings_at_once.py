@@ -13,6 +13,8 @@ FLOW = "inputs: {name: {type: string, default: Ada}}\nflow:\n- step: SET\n  text
 SETTINGS = """\
 max_usd_per_day = "five"
 concurency = 8
+env = ["OK", "A B", "MY_TOKEN"]
+kv = 5
 [services.main]
 provider = "openia"
 rateLimit = "fast"
@@ -21,9 +23,13 @@ apiKey = 123456789
 WRONG = (
     "flowdsl.toml:1:19: error: max_usd_per_day must be a sum in USD",
     "flowdsl.toml:2:1: error: unknown key `concurency`",
-    "services.main: unknown provider `openia`; did you mean `openai`?",
-    "services.main: `rateLimit` takes a number",
-    "services.main: `apiKey` takes a text",
+    "flowdsl.toml:6:12: error: services.main: unknown provider `openia`",
+    "  hint: did you mean `openai`?",
+    "flowdsl.toml:7:13: error: services.main: `rateLimit` takes a number",
+    "flowdsl.toml:8:10: error: services.main: `apiKey` takes a text",
+    "flowdsl.toml:3:14: error: env: `A B` is not the name of an environment variable",
+    "flowdsl.toml:3:21: error: env: MY_TOKEN names a secret",
+    "flowdsl.toml:4:6: error: kv must be a table",
 )
 
 

@@ -67,7 +67,7 @@ def test_what_was_not_spent_of_what_was_set_aside_is_given_back_where_the_file_d
     most, service = Most(1.0, "flowdsl.toml"), "images" if of == "a service" else None
     with Database(tmp_path) as database:
         budget: Budget = DayBudget(database, None if service else most, {"images": most}, clock=lambda: DAY_S)
-        budget = OwnBudget(database, "me", 1.0, None, clock=lambda: DAY_S) if of == "a token" else budget
+        budget = OwnBudget(database, "me", 1.0, None, "raise it", clock=lambda: DAY_S) if of == "a token" else budget
         first = asyncio.run(budget.reserve(0.9, service))
         database.submit(lambda db: db.execute(refuses) and None).result()
         first.settle(0.1)

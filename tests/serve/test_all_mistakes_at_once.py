@@ -33,7 +33,7 @@ models = ["poster", "odd", "postre"]
 [services.openai-main]
 provider = "openai"
 """
-SHUT_DOWN = "was shut down by OpenAI on 2026-10-23: set"
+SHUT_DOWN = "was shut down by OpenAI on 2026-10-23 ["
 SAID = (
     "serve: unknown key `hots`",
     "serve.port must be a port",
@@ -50,6 +50,24 @@ SAID = (
     "tokens.shop: unknown key `modls`",
     "tokens.shop.per_minute must be a number",
     "tokens.shop.usd_per_day must be a sum",
+    "no model and no flow `postre` is served",
+)
+OF_SERVICES = """\
+env = ["A B"]
+kv = 5
+[services.spare]
+provider = "opnai"
+[services.other]
+provider = "openai"
+maxRetries = 99
+apiky = "sk-own-123456"
+"""
+SAID_OF_SERVICES = (
+    "env: `A B` is not the name of an environment variable",
+    "kv must be a table of names and values",
+    "services.spare: unknown provider `opnai`",
+    "services.other: `maxRetries` is 99, and must be at most 20",
+    "services.other: unknown setting `apiky`",
 )
 
 
@@ -64,7 +82,39 @@ def test_every_mistake_of_a_gateway_s_settings_is_told_at_once_and_once(
     err = capsys.readouterr().err
     expected = [said for said in SAID if check == ["--check"] or said != SHUT_DOWN]  # the simulator has it
     assert {said: err.count(said) for said in expected} == dict.fromkeys(expected, 1), err
+    warnings = err.count(" warning: ")
     assert err.count(" error: ") == len(expected) and "Traceback" not in err
+    assert err.count("^\n") == err.count("  hint: ") == len(expected) + warnings, err
+
+
+def test_wrong_services_and_variables_hide_no_route_and_no_token_that_is_wrong(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    more = 'spared = "spare/gpt-image-1"\nothers = "other/gpt-image-1"\n[routes.draft]\n'
+    services = OF_SERVICES.partition("[services")[2]
+    first = OF_SERVICES.removesuffix(f"[services{services}")
+    text = f"{first}{SETTINGS.replace('[routes.draft]' + chr(10), more)}[services{services}"
+    (tmp_path / "flowdsl.toml").write_text(text, encoding="utf-8")
+    (tmp_path / "a b.flow.yaml").write_text("flow: [{step: SET, a: 1}]\n", encoding="utf-8")
+    assert main(["serve", "--check", "--config", str(tmp_path / "flowdsl.toml"), "--as-of", "2026-11-21"]) == 2
+    err = capsys.readouterr().err
+    expected = {said: 2 if said == SHUT_DOWN else 1 for said in (*SAID, *SAID_OF_SERVICES)}
+    assert {said: err.count(said) for said in expected} == expected, err
+    number = sum(expected.values())
+    assert err.count(" error: ") == err.count("^\n") == err.count("  hint: ") == number, err
+    assert "hint: write `other/gpt-image-2.5-sunburst`" in err and "sk-own" not in err
+
+
+def test_a_flow_with_mistakes_hides_no_token_that_is_for_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "kite.flow.yaml").write_text("flow: [{step: SEET, a: 1}]\n", encoding="utf-8")
+    settings = '[serve]\nflows = ["kite.flow.yaml"]\n[tokens.shop]\nmodels = ["kitte", "kite"]\n'
+    (tmp_path / "flowdsl.toml").write_text(settings, encoding="utf-8")
+    assert main(["serve", "--check", "--config", str(tmp_path / "flowdsl.toml")]) == 2
+    err = capsys.readouterr().err
+    assert "flowdsl.toml:4:11: error: no model and no flow `kitte` is served" in err and err.count(" error: ") == 2
+    assert "kite.flow.yaml:1:" in err
 
 
 OF_MONEY_AND_RULES = """\

@@ -11,6 +11,8 @@ import httpx
 import pytest
 from gateways import SMALL, Running, running_gateway
 
+from flowdsl.serve.metrics import Metrics
+from flowdsl.serve.routes import Catalogued
 from flowdsl.serve.tokens import Tokens
 
 BODY = {**SMALL, "prompt": "A kite"}
@@ -85,3 +87,21 @@ def test_what_one_request_buys_is_counted(tmp_path: Path, stream: bool) -> None:
         assert counted(gateway) == paid(gateway) and paid(gateway)[0] == 2
         line = gateway.line_of(found.headers["x-request-id"])
     assert (line["images"], line["cost_usd"]) == (2, pytest.approx(paid(gateway)[1]))
+
+
+def test_models_that_nobody_has_named_are_counted_as_one_for_each_service() -> None:
+    routing = Catalogued(["gpt-image-2"], ["main"])
+    asked = ("gpt-image-2", "main/gpt-image-2", "main/made-up-1", "main/made-up-2", "main/a/b")
+    said = [routing.label(model) for model in asked if routing.route(model) is not None]
+    assert said == ["gpt-image-2", "main/gpt-image-2", "main/other", "main/other", "main/other"]
+
+
+def test_models_that_flows_take_from_their_inputs_are_counted_by_a_bounded_number_of_names() -> None:
+    metrics = Metrics(lambda: 0)
+    for number in range(2000):
+        metrics.bought(f"model-{number}", 1, 0.5)
+    metrics.bought("\u00e9" * 100, 1, 0.5)
+    metrics.bought("model-1", 1, None)
+    text = metrics.text()
+    assert text.count("images_total{") == 501 and 'images_total{model="other"} 1501' in text
+    assert 'images_total{model="model-1"} 2' in text and len(text) < 100_000

@@ -168,7 +168,11 @@ def test_the_money_of_a_day_is_that_of_the_settings_that_are_named(
         monkeypatch.setenv("OPENAI_API_KEY", service.key)
         with serving(tmp_path, "--config", "gateway.toml") as (_, url):
             found = httpx.post(f"{url}/v1/images/generations", json={**SMALL, "prompt": "A kite"})
-        assert found.json()["error"]["code"] == "budget_exceeded"
+        error = found.json()["error"]
+        assert error["code"] == "budget_exceeded" and error["message"].endswith("in the settings of the gateway")
+        assert (
+            "a whole day's is less: raise `max_usd_per_day` in" in error["message"] and "gateway.toml" not in found.text
+        )
         assert service.request_count == 0
 
 

@@ -68,6 +68,21 @@ def test_a_run_to_which_a_client_gives_standard_input_as_its_input_is_refused(tm
     assert raised.value.code == "no-standard-input" and of_run(raised.value).status == 400
 
 
+@pytest.mark.parametrize("is_served", [True, False])
+def test_a_file_outside_of_the_folder_is_led_to_standard_input_only_where_a_flow_has_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_served: bool
+) -> None:
+    (tmp_path / "outside.txt").write_text("one\n", encoding="utf-8")
+    (tmp_path / "inside").mkdir()
+    monkeypatch.chdir(tmp_path / "inside")
+    flow = SAID.replace("{stdin: {scanner: {lines: {}}}}", "{file: {paths: [../outside.txt]}}")
+    limits = flowdsl.Limits(standard_input=not is_served)
+    with pytest.raises(flowdsl.StepError, match="lies outside of the folder") as raised:
+        flowdsl.Environment(settings=None, limits=limits).load(f"flow:\n{flow}").run()
+    hint = str(raised.value.hint)
+    assert ("stdin" in hint) is not is_served and ("start the server in the folder of the file" in hint) is is_served
+
+
 def test_a_gateway_whose_flows_could_read_standard_input_does_not_begin(tmp_path: Path) -> None:
     limits = flowdsl.Limits(files_by_value=False)
     environment = flowdsl.Environment(settings=None, storage=flowdsl.Storage(images=tmp_path), limits=limits)

@@ -38,6 +38,8 @@ def test_of_what_a_token_was_made_for_and_what_settings_say_the_lower_counts(tmp
         assert [gateway.post(BODY, headers=bearer(shop)).status_code for _ in range(2)] == [200, 429]
         broke = gateway.post(BODY, headers=bearer(poor))
         assert (broke.status_code, broke.json()["error"]["code"]) == (429, "budget_exceeded")
+        said = broke.json()["error"]["message"]
+        assert said.endswith("to raise `usd_per_day` below `[tokens.poor]` in its settings"), said
         assert gateway.post({**BODY, "model": "gpt-image-1.5"}, headers=bearer(free)).status_code == 200
 
 

@@ -121,6 +121,9 @@ def test_a_token_that_asks_too_often_is_told_when_to_come_back(guarded: Running)
     assert sorted(each.status_code for each in found) == [400] * 5 + [429] * 11
     refused = next(each for each in found if each.status_code == 429)
     assert refused.json()["error"]["code"] == "rate_limit_exceeded" and 1 <= int(refused.headers["retry-after"]) <= 12
+    assert "raise it: `flowdsl tokens change often --per-minute N`" in refused.json()["error"]["message"]
+    Tokens(guarded.folder / "state").change("often", per_minute=600)
+    assert guarded.post({**BODY, "n": 99}, headers=headers).status_code == 400
 
 
 def test_a_token_spends_no_more_than_it_may_however_many_ask_at_once(guarded: Running) -> None:
@@ -132,6 +135,25 @@ def test_a_token_spends_no_more_than_it_may_however_many_ask_at_once(guarded: Ru
     error = next(each for each in found if each.status_code == 429).json()["error"]
     assert (error["type"], error["code"]) == ("insufficient_quota", "budget_exceeded")
     assert guarded.bought == before + 1
+
+
+def test_a_token_whose_money_is_spent_is_told_when_there_is_more_and_the_command_that_gives_more(
+    guarded: Running,
+) -> None:
+    headers = bearer(made(guarded, "spent", usd_per_day=PRICE))
+    assert guarded.post(BODY, headers=headers).status_code == 200
+    found = guarded.post(BODY, headers=headers)
+    error = found.json()["error"]
+    assert (found.status_code, error["type"]) == (429, "insufficient_quota")
+    assert "go on tomorrow, or ask whoever runs the gateway to raise it: " in error["message"]
+    assert "`flowdsl tokens change spent --usd-per-day N`" in error["message"]
+    assert 0 < int(found.headers["retry-after"]) <= 86_400 and found.headers["x-should-retry"] == "false"
+    Tokens(guarded.folder / "state").change("spent", usd_per_day=PRICE / 100)
+    found = guarded.post(BODY, headers=headers)
+    assert found.status_code == 429 and "a whole day's is less: ask" in found.json()["error"]["message"]
+    assert "retry-after" not in found.headers  # however long it waits, that is not enough
+    Tokens(guarded.folder / "state").change("spent", usd_per_day=10 * PRICE)
+    assert guarded.post(BODY, headers=headers).status_code == 200
 
 
 @pytest.mark.long
@@ -182,6 +204,21 @@ def test_the_command_makes_lists_and_revokes(
     assert "nobody is let in" in capsys.readouterr().out
 
 
+def test_the_command_changes_what_a_token_may_and_says_where_settings_let_it_less(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("FLOWDSL_STATE", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "flowdsl.toml").write_text("[tokens.shop]\nper_minute = 30\n", encoding="utf-8")
+    token = Tokens(tmp_path).create("shop", models=("a",), usd_per_day=5.0)
+    assert main(["tokens", "change", "shop", "--usd-per-day", "10", "--per-minute", "60"]) == 0
+    said = capsys.readouterr()
+    assert "; a; 30 a minute; $10.00 a day" in said.out
+    assert "per_minute below [tokens.shop] of the settings is lower, and counts" in said.err
+    found = Tokens(tmp_path).of(token)
+    assert found is not None and (found.models, found.usd_per_day, found.per_minute) == (("a",), 10.0, 60)
+
+
 def test_a_token_that_stdout_does_not_take_is_not_left_behind(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -213,7 +250,11 @@ def test_a_token_that_stdout_does_not_take_is_not_left_behind(
         (["create", "new", "--days", "999999"], "longer than a token lasts"),
         (["revoke", "takn"], "did you mean `taken`?"),
         (["list", "taken"], "takes no name"),
-        (["revoke", "taken", "--days", "3"], "goes with `flowdsl tokens create`"),
+        (["revoke", "taken", "--days", "3"], "goes with `flowdsl tokens create` and `flowdsl tokens change`"),
+        (["raise", "taken"], "did you mean `change`?"),
+        (["change", "taken"], "by --models, --per-minute, --usd-per-day, --days"),
+        (["change", "takn", "--days", "3"], "did you mean `taken`?"),
+        (["change", "taken", "--per-minute", "0"], "from 1 on"),
     ],
 )
 def test_a_mistake_says_what_to_write(

@@ -14,6 +14,7 @@ from PIL import Image
 
 GENERATIONS, EDITS = "/v1/images/generations", "/v1/images/edits"
 RIGHT = {**SMALL, "prompt": "A kite"}
+RUN = "01a21efb-aae8"
 FORM = {name: str(value) for name, value in RIGHT.items()}
 
 
@@ -131,10 +132,55 @@ def test_a_file_by_another_name_is_told_which_is_taken(gateway: Running, name: s
     [
         ("/flows/skyline/run", "/flows/skyline/runs"),
         ("/openai/deployments/a/images/generation", "/openai/deployments/a/images/generations"),
+        ("/flow/skyline/runs", "/flows/skyline/runs"),
+        ("/flows/skyline/runs/", "/flows/skyline/runs"),
+        (f"/runs/{RUN}/", f"/runs/{RUN}"),
+        (f"/run/{RUN}", f"/runs/{RUN}"),
+        (f"/v1/runs/{RUN}", f"/runs/{RUN}"),
+        (f"/runs/{RUN}/status", f"/runs/{RUN}"),
+        (f"/runs/{RUN}/event", f"/runs/{RUN}/events"),
+        (f"/runs/{RUN}/stop", f"/runs/{RUN}/cancel"),
+        (f"/flows/skyline/runs/{RUN}", f"/runs/{RUN}"),
+        (f"/flows/skyline/runs/{RUN}/cancel", f"/runs/{RUN}/cancel"),
     ],
 )
 def test_an_address_that_is_meant_is_told_with_what_stands_in_it(gateway: Running, path: str, near: str) -> None:
     assert said(gateway.post({}, path), 404) == f"Invalid URL (POST {path}); did you mean {near}?"
+
+
+def test_an_address_without_the_run_is_not_told_to_be_itself(gateway: Running) -> None:
+    assert said(gateway.post({}, "/runs//cancel"), 404).endswith("; GET / says where to look")
+
+
+def test_who_wants_to_delete_a_run_is_told_how_it_is_ended(gateway: Running) -> None:
+    found = httpx.delete(f"{gateway.url}/runs/{RUN}")
+    assert said(found, 405).endswith(f"it takes GET, HEAD. POST /runs/{RUN}/cancel ends it.")
+    assert said(httpx.delete(f"{gateway.url}/flows"), 405).endswith("it takes GET, HEAD.")
+
+
+def test_inputs_by_nearly_their_name_are_looked_at_and_not_told_as_missing(gateway: Running) -> None:
+    found = gateway.post({"input": {"city": "Lisbon"}}, "/flows/a/runs")
+    assert said(found) == "Unknown parameter: 'input'. Did you mean 'inputs'?"
+    found = gateway.post({"input": {"city": 5}}, "/flows/a/runs")
+    assert [each["param"] for each in found.json()["error"]["problems"]] == ["input", "inputs.city"]
+
+
+def test_a_field_of_a_form_that_comes_as_a_file_is_told_once_and_not_as_missing(gateway: Running) -> None:
+    form = {name: value for name, value in FORM.items() if name != "prompt"}
+    files = {"image": ("a.png", picture(), "image/png"), "prompt": ("prompt.txt", b"A kite", "text/plain")}
+    found = httpx.post(gateway.url + EDITS, data=form, files=files)
+    assert said(found) == "Invalid type for 'prompt': expected a field of the form, but got a file instead."
+
+
+def test_a_value_of_a_form_is_not_told_of_quotes_that_a_form_has_not(gateway: Running) -> None:
+    files = {"image": ("a.png", picture(), "image/png")}
+    found = httpx.post(gateway.url + EDITS, data={**FORM, "stream": "yes"}, files=files)
+    assert said(found).endswith("Write true.")
+
+
+def test_a_picture_by_the_id_of_a_file_is_told_that_there_are_none(gateway: Running) -> None:
+    found = gateway.post({**RIGHT, "images": [{"file_id": "file-1"}]}, EDITS)
+    assert said(found).endswith("There is no `file_id` here: a gateway keeps no files.")
 
 
 SUCCESSOR = ": set `model: gpt-image-2.5-sunburst`"

@@ -102,7 +102,8 @@ def as_image(item: Any) -> Image:
     raise ConfigError(
         f"{show(item)} is no picture to edit",
         code="wrong-type",
-        hint="pictures to edit are files of the project, an imageList or a picture of it, blobs and links",
+        hint="pictures to edit are files of the project, an imageList or a picture of it, blobs, links and `data:` "
+        "addresses",
     )
 
 

@@ -104,7 +104,9 @@ class ForRecords(
             ended += 1
             return signal
 
-        async with aclosing(records_of(self.input, {}) if given is None else given_record(given)) as records:
+        is_served = not ctx.limits.standard_input
+        found = records_of(self.input, {}, is_served=is_served) if given is None else given_record(given)
+        async with aclosing(found) as records:
             tally = await run_records(records, work, output.write, side_by_side=self.threads)
         if not tally.read:
             ctx.note("no-records", "the input holds no message")

@@ -22,11 +22,16 @@ from flowdsl_steps.records.record import Record
 from flowdsl_steps.records.scanners import Found, Scanner, scanner_of
 
 _CHUNK = 64 * 1024
+_OF_COMMAND = "run it from there, or write `input: {stdin: {}}`, and `< FILE` behind the command"
+_OF_SERVER = "put it into that folder, or start the server in the folder of the file"
 Chunks = AsyncGenerator[bytes, None]
 
 
-async def records_of(settings: Mapping[str, Any], counts: dict[str, int]) -> AsyncGenerator[Record, None]:
-    """The records of an input, `{stdin: …}`, `{file: …}` or `{csv: …}`, each when it is asked for.
+async def records_of(
+    settings: Mapping[str, Any], counts: dict[str, int], *, is_served: bool = False
+) -> AsyncGenerator[Record, None]:
+    """The records of an input, `{stdin: …}`, `{file: …}` or `{csv: …}`, each when it is asked for; `is_served`: in a
+    server, whose standard input is not theirs.
 
     Raises:
         StepError: a file cannot be read, or does not hold what it should.
@@ -40,7 +45,7 @@ async def records_of(settings: Mapping[str, Any], counts: dict[str, int]) -> Asy
                 yield record
         return
     scanner = own if kind == "csv" else own.get("scanner")
-    for path in files_of(own.get("paths")):
+    for path in files_of(own.get("paths"), is_served=is_served):
         metadata = _metadata(path)
         taking = scanner_of({"csv": scanner} if kind == "csv" else scanner)
         async with aclosing(_scanned(taking, _file(path), (f"{path} ", metadata, counts), number)) as found:
@@ -94,8 +99,8 @@ def _record(number: int, where: str, found: Found, metadata: dict[str, Any], cou
     return record
 
 
-def files_of(paths: Any) -> Iterator[str]:
-    """The files that paths stand for, which may have `*` and `**` in them, in order.
+def files_of(paths: Any, *, is_served: bool = False) -> Iterator[str]:
+    """The files that paths stand for, which may have `*` and `**` in them, in order; `is_served`: see `records_of`.
 
     Raises:
         StepError: there is none, or it lies outside of the folder that the flow is run in.
@@ -111,7 +116,7 @@ def files_of(paths: Any) -> Iterator[str]:
                 raise StepError(
                     f"`{each}` lies outside of the folder that the flow is run in",
                     code="input-unreadable",
-                    hint="run it from there, or write `input: {stdin: {}}`, and `< FILE` behind the command",
+                    hint=_OF_SERVER if is_served else _OF_COMMAND,
                 )
             yield each
 
