@@ -80,6 +80,7 @@ def test_what_waits_for_the_disk_after_its_last_request_holds_no_place(
             ending = asyncio.ensure_future(all_of_them())
             while at.bought < most:
                 await asyncio.sleep(0.005)
+                assert not ending.done()
             await asyncio.sleep(0.1)
             assert at.bought == most
             _Slow.let.set()
