@@ -72,7 +72,7 @@ def spent(at: Shop) -> float:
     return float(at.rows("SELECT sum(usd) AS usd FROM spending")[0]["usd"])
 
 
-@pytest.mark.parametrize("setting", [{"rateLimit": 1}, {"imageRateLimit": 1}])
+@pytest.mark.parametrize("setting", [{"rateLimit": 1}, pytest.param({"imageRateLimit": 1}, marks=pytest.mark.long)])
 def test_what_waits_for_its_turn_is_not_in_doubt(tmp_path: Path, setting: dict[str, Any]) -> None:
     with shop(tmp_path, plain=True) as at:
         at.service = setting
@@ -99,6 +99,7 @@ def test_what_was_refused_and_waits_to_be_sent_again_is_not_in_doubt(tmp_path: P
         assert (states(at), spent(at)) == ([], 0.0)
 
 
+@pytest.mark.long
 def test_what_may_be_billed_and_waits_to_be_sent_again_stays_in_doubt(tmp_path: Path) -> None:
     with shop(tmp_path, plain=True, faults=[Fault("reset_before_body", times=9)]) as at:
         at.service = {"onUnknown": "resend"}
