@@ -246,6 +246,8 @@ class JournalDoor:
             if row.blocks:
                 return (await self._paid(effect, act, row.place, asked, row))[0]
             return self._failed_again(effect, row)
+        if effect.sending is not None:
+            effect.sending.waits()
         sharing = self._sharing
         if sharing is None:
             return (await self._paid(effect, act, place, asked))[0]
@@ -271,6 +273,8 @@ class JournalDoor:
         sending = effect.sending if self._inner is None and row is None else None
         if sending is None:
             await begin()
+            if effect.sending is not None:
+                effect.sending.keep_out()
         else:
             sending.heed(begin, partial(self._forget, key))
         try:

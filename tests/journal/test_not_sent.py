@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -45,7 +46,7 @@ asyncio.run(main())
 """
 
 
-def outcomes(at: Shop, text: str, is_time: Callable[[], bool]) -> list[str]:
+def outcomes(at: Shop, text: str, is_time: Callable[[], bool], *, cache: Any = "off") -> list[str]:
     """How the requests of a run ended that is cancelled when it is time."""
     told: list[Event] = []
 
@@ -58,7 +59,7 @@ def outcomes(at: Shop, text: str, is_time: Callable[[], bool]) -> list[str]:
         with pytest.raises(asyncio.CancelledError):
             await running
 
-    with Journal(at.state) as journal:
+    with Journal(at.state, cache=cache) as journal:
         journal.budget = DayBudget(journal.database, Most(100.0, "flowdsl.toml"))
         asyncio.run(cancelled())
     return sorted(each.outcome for each in told if isinstance(each, RequestFinished))
@@ -91,6 +92,20 @@ def test_what_waits_for_a_place_is_not_in_doubt(tmp_path: Path, is_of_all: bool)
         at.limits = {"concurrency": 1} if is_of_all else {}
         assert outcomes(at, THREE, lambda: at.bought == 1) == ["refused", "refused", "unknown"]
         assert states(at) == ["unknown"]
+
+
+def test_what_waits_for_an_equal_request_is_not_in_doubt(tmp_path: Path) -> None:
+    with shop(tmp_path, plain=True, faults=[Fault("hang", times=9)]) as at:
+        text = THREE.replace("boat {{ flowContext.i }}", "boat")
+        assert outcomes(at, text, lambda: at.bought == 1, cache="run") == ["refused", "refused", "unknown"]
+        assert states(at) == ["unknown"]
+
+
+def test_what_waits_for_a_connection_is_not_in_doubt(tmp_path: Path) -> None:
+    with shop(tmp_path, plain=True) as at, socket.create_server(("127.0.0.1", 0)) as silent:
+        at.service = {"endpoint": f"https://127.0.0.1:{silent.getsockname()[1]}/v1"}  # says nothing of TLS
+        assert outcomes(at, BOAT, lambda: states(at) == ["started"]) == ["refused"]
+        assert (states(at), spent(at)) == ([], 0.0)
 
 
 def test_what_was_refused_and_waits_to_be_sent_again_is_not_in_doubt(tmp_path: Path) -> None:

@@ -39,7 +39,16 @@ from flowdsl_steps.image.paced import Paced
 from flowdsl_steps.image.received import BrokenResponse, Finished, LinkedImage, Partial, Received
 from flowdsl_steps.image.request import ImageRequest
 from flowdsl_steps.image.response import ResponseReader
-from flowdsl_steps.image.retry import FailedAttempt, Order, Verdict, classify, pause_headers, request_id, short_id
+from flowdsl_steps.image.retry import (
+    FailedAttempt,
+    Order,
+    Verdict,
+    classify,
+    empty,
+    pause_headers,
+    request_id,
+    short_id,
+)
 from flowdsl_steps.image.vendor import Endpoint, Head, Poll, Vendor, is_host_of
 
 _ERROR_BODY_LIMIT = 64 * 1024
@@ -112,6 +121,7 @@ class Sender:
         self._on_order = on_order
         self._peers = peers
         self._paced = None if pace is None else Paced(pace, endpoint)
+        self._delivery = Delivery()
         self.order: Order | None = None
         """What the vendor has taken and not delivered yet."""
 
@@ -190,6 +200,10 @@ class Sender:
                 if self._may_be_resent(verdict):
                     raise Again(verdict.error, pause_headers(failed.failure)) from failed
                 raise verdict.error from failed
+            except BaseException as error:  # a cancellation, for one, while it was connected
+                if not (charged or self._delivery.sent or isinstance(error, RunError)):
+                    sending.refused()
+                raise
 
         def pausing(error: ServiceError, pause_s: float) -> None:
             if not charged:
@@ -230,6 +244,7 @@ class Sender:
 
         `came` takes the pictures that are complete when something breaks it off.
         """
+        self._delivery = delivery
         known = await earlier_order(self._vendor, self._endpoint)
         received = known or await self._response(self.encoded(request), delivery, came)
         try:
@@ -244,7 +259,7 @@ class Sender:
                     poll = poll._replace(after_s=max(poll.after_s, asked_pause_s(received.headers)))
                     received = kept.followed_by(await self._asked(poll, self.order, came))
                     if poll.is_made and len(received.images) == len(kept.images):
-                        raise _Failed(_empty(received))
+                        raise _Failed(empty(received.headers))
                 except BaseException:
                     came += kept.images
                     raise
@@ -252,7 +267,7 @@ class Sender:
             error.charge_possible = True  # the order was taken
             raise
         if not received.images:
-            raise _Failed(_empty(received))
+            raise _Failed(empty(received.headers))
         self.order = None
         return received
 
@@ -384,12 +399,6 @@ class Sender:
                         break
         vendor = self._vendor.failure(head, body)
         return FailedAttempt("status", status=head.status, headers=response.headers, vendor=vendor)
-
-
-def _empty(received: Received) -> FailedAttempt:
-    """The failure of a response in which there should be a picture."""
-    message = "the response holds no picture"
-    return FailedAttempt("response", True, message, headers=received.headers, reason="empty")
 
 
 def _knowing(endpoint: Endpoint, signed: Mapping[str, str]) -> Endpoint:
