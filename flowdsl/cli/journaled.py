@@ -84,6 +84,7 @@ def listed_later(journal: Journal, id: str, *, of: str = "batch") -> str:
 
 def behind(journal: Journal) -> str:
     """What is said where the journal has not taken how paid requests ended; empty where it has all of them."""
+    journal.database.owed.settle()
     number = len(journal.database.owed)
     if not number:
         return ""

@@ -19,12 +19,11 @@ from urllib.parse import unquote, urlsplit
 
 import httpx
 
-from flowdsl import Pace
+from flowdsl import Pace, Sending
 from flowdsl.errors import ConfigError, RunError, ServiceError, StepError
 from flowdsl.image.image import Image
 from flowdsl.image.store import ImageStore
 from flowdsl.secrets.plain import REVEALING
-from flowdsl.step.sending import Sending
 from flowdsl.step.service import Service, address_of
 from flowdsl_steps.http.attempt import Again, Lost, OnRetry, attempted, repeated
 from flowdsl_steps.http.connection import Delivery
