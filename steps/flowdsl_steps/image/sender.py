@@ -23,7 +23,6 @@ from flowdsl import Pace, Sending
 from flowdsl.errors import ConfigError, RunError, ServiceError, StepError
 from flowdsl.image.image import Image
 from flowdsl.image.store import ImageStore
-from flowdsl.secrets.plain import REVEALING
 from flowdsl.step.service import Service, address_of
 from flowdsl_steps.http.attempt import Again, Lost, OnRetry, attempted, repeated
 from flowdsl_steps.http.connection import Delivery
@@ -330,7 +329,7 @@ class Sender:
         if self._endpoint.sign is not None:
             signed = await self._endpoint.sign(http)
             http = http._replace(headers=merged(http.headers, signed))
-            self._endpoint = _knowing(self._endpoint, signed)
+            self._endpoint = self._endpoint.knowing(signed)
         async with exchanged(self._connection.client, http, delivery) as response:
             head = Head(response.status_code, response.headers)
             if peer := response.extensions.get("peer"):
@@ -399,10 +398,3 @@ class Sender:
                         break
         vendor = self._vendor.failure(head, body)
         return FailedAttempt("status", status=head.status, headers=response.headers, vendor=vendor)
-
-
-def _knowing(endpoint: Endpoint, signed: Mapping[str, str]) -> Endpoint:
-    """The endpoint with what a signature or a token is made of among the texts that no message may hold."""
-    texts = (value.removeprefix("Bearer ") for value in signed.values())
-    new = tuple(text for text in texts if len(text) >= REVEALING and text not in endpoint.secrets)
-    return endpoint._replace(secrets=(*endpoint.secrets, *new)) if new else endpoint
