@@ -36,6 +36,10 @@ class Sending:
             if self._withdraw is not None:
                 self._withdraw()
 
+    def waits(self) -> None:
+        """It is not on its way, whoever may send it later: it waits for what an equal one brings."""
+        self.is_out = self._is_kept_so = False
+
     def keep_out(self) -> None:
         """Somebody else may send it, or have sent it before: it may have reached the service at any time, unless a door
         heeds when it is sent."""
