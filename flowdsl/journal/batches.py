@@ -98,6 +98,7 @@ class Batches:
                 f"batch {id}",
                 lambda db: db.execute(update, values),
                 again=lambda db: db.execute(f"{update} AND status = 'running'", values),
+                after_files=True,
             ).result()
 
     def reopen(self, id: str) -> None:
@@ -191,12 +192,12 @@ class Batches:
 
     async def waits(self, run: str) -> bool:
         """Whether the vendor's batch has a request of a run that has ended."""
-        await self._database.write(lambda db: None, durable=False)  # how it ended is written before that
+        await self._database.write(lambda db: None, durable=False, after_files=True)  # how it ended is there then
         return bool(self._database.read(f"SELECT 1 FROM ledger WHERE run = ? AND {AT_VENDOR}", (run,)))
 
     async def is_in_doubt(self, run: str) -> bool:
         """Whether a run that has ended has a request of which nobody knows what became of it."""
-        await self._database.write(lambda db: None, durable=False)  # how it ended is written before that
+        await self._database.write(lambda db: None, durable=False, after_files=True)  # how it ended is there then
         return bool(self._database.read(f"SELECT 1 FROM ledger WHERE run = ? AND {IN_DOUBT}", (run,)))
 
     def release(self, id: str) -> int:

@@ -82,26 +82,28 @@ class Database:
         durable: bool = True,
         files: Sequence[str] = (),
         at_once: bool = True,
+        after_files: bool = False,
     ) -> Future[T]:
         """Has an operation done in the next transaction, and gives its result after the commit. What is not `durable`
         may be lost with the power, in order: nothing later is kept then either. `files` are on the disk before. What
-        need not be `at_once` makes no transaction of its own for a moment: it goes with what comes by then."""
+        need not be `at_once` makes no transaction of its own for a moment: it goes with what comes by then. What is
+        done `after_files` comes after all that was handed in before, also what waits for its files still."""
         result: Future[T] = Future()
         result.set_running_or_notify_cancel()  # whoever waits may be cancelled, and what is handed in is done
         waiting = _Waiting(operation, result, durable, at_once)
         with self._changed:
             if self._is_closing:
                 raise JournalError(f"the journal {self.path} is closed", code="journal-closed")
-            if files:
+            if files or (after_files and self._synced.is_busy):
                 self._synced.then(files, partial(self._on_disk, waiting))
             else:
                 self._add(waiting)
         return result
 
-    def _on_disk(self, waiting: _Waiting, error: OSError | None) -> None:
+    def _on_disk(self, waiting: _Waiting, error: Exception | None) -> None:
         """Goes on with an operation whose files the disk has taken."""
         if error is not None:
-            failure = refused(self.folder, error)
+            failure = refused(self.folder, error if isinstance(error, OSError) else OSError(str(error)))
             failure.__cause__ = error
             waiting.result.set_exception(failure)
             return
@@ -110,22 +112,28 @@ class Database:
 
     def _add(self, waiting: _Waiting) -> None:
         if self._writer is None:
-            self._writer = threading.Thread(target=self._write, name="flowdsl-journal", daemon=True)
-            self._writer.start()
+            writer = threading.Thread(target=self._write, name="flowdsl-journal", daemon=True)
+            writer.start()
+            self._writer = writer
         self._waiting.append(waiting)
         self._urgent += waiting.at_once
         if waiting.at_once or self._is_asleep:
             self._changed.notify()
 
     async def write(
-        self, operation: Callable[[sqlite3.Connection], T], *, durable: bool = True, files: Sequence[str] = ()
+        self,
+        operation: Callable[[sqlite3.Connection], T],
+        *,
+        durable: bool = True,
+        files: Sequence[str] = (),
+        after_files: bool = False,
     ) -> T:
         """The same from an event loop. A caller that is cancelled does not take its operation back.
 
         Raises:
             JournalError: the file cannot be written.
         """
-        return await asyncio.wrap_future(self.submit(operation, durable=durable, files=files))
+        return await asyncio.wrap_future(self.submit(operation, durable=durable, files=files, after_files=after_files))
 
     def read(self, query: str, values: Sequence[Any] | Mapping[str, Any] = ()) -> list[sqlite3.Row]:
         """The rows of a query, of what is committed; none where there is no file yet.

@@ -79,6 +79,7 @@ class JournalDoor:
         self._ended: Future[None] | None = None
         self._lists = False
         self._under_way = 0
+        self._began_at: dict[bytes, float] = {}
 
     @property
     def budget(self) -> Budget | None:
@@ -186,10 +187,10 @@ class JournalDoor:
         if not self._is_open and self._is_new:
             return
         written, again = end_of(run, status, error, self._final(error), is_listed=self._lists)
-        self._owed.again()
+        is_behind = self._owed.again() or status != "done"  # what came may be on its way still, and stands there before
         try:
             is_alone = self._began.batch is None  # that of a record nobody waits for
-            ending = self._owed.submit(run, written, again=again, at_once=is_alone)
+            ending = self._owed.submit(run, written, again=again, at_once=is_alone, after_files=is_behind)
         except JournalError:
             self._journal.let_go(run)
         else:
@@ -317,7 +318,8 @@ class JournalDoor:
             JournalError: the journal cannot be written. Nothing is sent.
         """
         row = key, self._began.run, place, number, asked
-        values = (*row, *asked_by(effect), order, self._journal.simulated, time.time())
+        self._began_at[key] = now = time.time()
+        values = (*row, *asked_by(effect), order, self._journal.simulated, now)
         early, self._early = self._early, []
         was_open, self._is_open = self._is_open, True
         if not was_open and self._is_new:
@@ -355,8 +357,11 @@ class JournalDoor:
                 all_came(effect.invocation.path)
 
     def _forget(self, key: bytes) -> None:
-        """A request was not sent, or was refused and is sent again later: until then nothing is in doubt."""
-        self._later(lambda db: db.execute(rows.NOT_SENT, (key,)))
+        """A request was not sent, or was refused and is sent again later: until then nothing is in doubt. One that has
+        begun again by the time when the file takes this stays."""
+        values = key, self._began_at[key]
+        with suppress(JournalError):
+            self._owed.submit(key, lambda db: db.execute(rows.NOT_SENT, values))
 
     def _again(self, effect: Effect, row: Row) -> Any:
         """What a kept row says, as when it happened."""

@@ -48,14 +48,15 @@ class Owed:
         *,
         again: Operation | None = None,
         at_once: bool = True,
+        after_files: bool = False,
     ) -> Future[Any]:
         """Has it written how a request ended, or what a text names, with the next commit; `files` are on the disk
-        before. Where that fails it is kept, or what does it `again`.
+        before. Where that fails it is kept, or what does it `again`. `after_files` as the file has it.
 
         Raises:
             JournalError: the file is closed.
         """
-        written = self._submit(operation, durable=False, files=files, at_once=at_once)
+        written = self._submit(operation, durable=False, files=files, at_once=at_once, after_files=after_files)
         written.add_done_callback(partial(self._done, key, again or operation, files))
         return written
 
@@ -63,10 +64,12 @@ class Owed:
         """The same of a sum that changes: each change counts."""
         self.submit(f"change {next(_NUMBERS)}", operation)
 
-    def again(self) -> None:
-        """Hands in again what is left, with what is handed in next."""
+    def again(self) -> bool:
+        """Hands in again what is left, with what is handed in next; whether that is anything."""
+        is_any = False
         for key in [*self._left]:  # the thread that writes may add others meanwhile
             if (left := self._left.pop(key, None)) is not None:
+                is_any = True
                 try:
                     again = self.submit(key, *left, at_once=False)
                 except JournalError:
@@ -74,6 +77,7 @@ class Owed:
                 else:
                     self._under_way[key] = again
                     again.add_done_callback(partial(self._tried, key))
+        return is_any
 
     def _tried(self, key: bytes | str, _: Future[Any]) -> None:
         self._under_way.pop(key, None)

@@ -23,7 +23,7 @@ CAME = """UPDATE ledger SET state = 'ok', result = ?, images = ?, cost_usd = ?, 
     WHERE id = ? AND state = 'started'"""
 FAILED = """UPDATE ledger SET state = ?, result = ?, is_final = is_final OR ?, ended = ?
     WHERE id = ? AND state = 'started'"""
-NOT_SENT = "DELETE FROM ledger WHERE id = ?"
+NOT_SENT = "DELETE FROM ledger WHERE id = ? AND began = ?"
 KEEP = "INSERT OR REPLACE INTO journal (run, key, place, number, digest, state, result) VALUES (?,?,?,?,?,?,?)"
 
 

@@ -20,7 +20,7 @@ _FEW = 16
 files wait for it together."""
 
 
-_Waiting = tuple[Sequence[str], Callable[[OSError | None], None]]
+_Waiting = tuple[Sequence[str], Callable[[Exception | None], None]]
 
 
 class Synced:
@@ -31,15 +31,24 @@ class Synced:
         self._changed = threading.Condition()
         self._thread: threading.Thread | None = None
         self._is_closing = False
+        self._left = 0
         self._files = SyncedFiles()
 
-    def then(self, files: Sequence[str], act: Callable[[OSError | None], None]) -> None:
-        """Has `act` called when the disk has taken files and their names, or with why it has not."""
+    @property
+    def is_busy(self) -> bool:
+        """Whether something was handed in and has not been told yet."""
+        return bool(self._left)
+
+    def then(self, files: Sequence[str], act: Callable[[Exception | None], None]) -> None:
+        """Has `act` called when the disk has taken files and their names, or with why it has not; one after the other,
+        as they were handed in."""
         with self._changed:
             if self._thread is None:
-                self._thread = threading.Thread(target=self._sync, name="flowdsl-files", daemon=True)
-                self._thread.start()
+                thread = threading.Thread(target=self._sync, name="flowdsl-files", daemon=True)
+                thread.start()
+                self._thread = thread
             self._waiting.append((files, act))
+            self._left += 1
             self._changed.notify()
 
     def close(self) -> None:
@@ -55,17 +64,19 @@ class Synced:
         while group := self._group():
             try:
                 self._files.sync(path for files, _ in group for path in files)
-            except OSError:
+            except Exception:  # noqa: BLE001  also where no more threads can be started: nobody would hear of the others
                 for files, act in group:  # what one of them is refused for does not concern the others
                     act(self._failure(files))
             else:
                 for _, act in group:
                     act(None)
+            with self._changed:
+                self._left -= len(group)
 
-    def _failure(self, files: Sequence[str]) -> OSError | None:
+    def _failure(self, files: Sequence[str]) -> Exception | None:
         try:
             self._files.sync(files)
-        except OSError as error:
+        except Exception as error:  # noqa: BLE001
             return error
         return None
 

@@ -52,7 +52,7 @@ def outcomes(at: Shop, text: str, is_time: Callable[[], bool], *, cache: Any = "
 
     async def cancelled() -> None:
         running = asyncio.ensure_future(at.flow(text).arun(journal=journal, on_event=told.append))
-        while not is_time():
+        while not is_time() or sum(isinstance(each, RequestFinished) for each in told) < states(at).count("ok"):
             await asyncio.sleep(0.005)
             assert not running.done()
         running.cancel()
@@ -112,6 +112,39 @@ def test_what_was_refused_and_waits_to_be_sent_again_is_not_in_doubt(tmp_path: P
     with shop(tmp_path, plain=True, faults=[Fault("rate_limit", times=9, retry_after="30")]) as at:
         assert outcomes(at, BOAT, lambda: at.bought == 1 and states(at) == []) == ["refused"]
         assert (states(at), spent(at)) == ([], 0.0)
+
+
+FORGETS_NOTHING = """CREATE TRIGGER forgets_nothing BEFORE DELETE ON ledger
+    BEGIN SELECT RAISE(ABORT, 'database or disk is full'); END"""
+
+
+def test_what_was_refused_and_the_journal_did_not_take_that_is_not_in_doubt_when_it_takes_it(tmp_path: Path) -> None:
+    async def cancelled(at: Shop, journal: Journal) -> None:
+        running = asyncio.ensure_future(at.flow(BOAT).arun(journal=journal))
+        while not len(journal.database.owed):
+            await asyncio.sleep(0.005)
+            assert not running.done()
+        assert states(at) == ["started"]
+        await journal.database.write(lambda db: db.execute("DROP TRIGGER forgets_nothing") and None)
+        running.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await running
+
+    with shop(tmp_path, plain=True, faults=[Fault("rate_limit", times=9, retry_after="30")]) as at:
+        with Journal(at.state) as journal:
+            journal.database.submit(lambda db: db.execute(FORGETS_NOTHING)).result()
+            asyncio.run(cancelled(at, journal))
+        assert states(at) == []
+
+
+def test_a_refusal_that_is_written_late_forgets_no_request_that_has_begun_again(tmp_path: Path) -> None:
+    with shop(tmp_path, plain=True, faults=[Fault("rate_limit", retry_after="0"), Fault("hang")]) as at:
+        with Journal(at.state) as journal:
+            journal.database.submit(lambda db: db.execute(FORGETS_NOTHING)).result()
+        assert outcomes(at, BOAT, lambda: at.bought == 2) == ["unknown"]
+        with Journal(at.state) as journal:
+            journal.database.submit(lambda db: db.execute("DROP TRIGGER forgets_nothing")).result()
+        assert states(at) == ["unknown"]
 
 
 @pytest.mark.long

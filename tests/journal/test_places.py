@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ import flowdsl
 from flowdsl.batches.dispatching import ROOM, SideBySide
 from flowdsl.journal import database
 from flowdsl.journal.journal import Journal
-from flowdsl.journal.synced import Synced
+from flowdsl.journal.synced import Synced, SyncedFiles
 
 SHIP = BOAT.replace("A paper boat", "A ship")
 
@@ -53,8 +54,8 @@ class _Slow(Synced):
 
     let = threading.Event()
 
-    def then(self, files: Sequence[str], act: Callable[[OSError | None], None]) -> None:
-        def when_let(error: OSError | None) -> None:
+    def then(self, files: Sequence[str], act: Callable[[Exception | None], None]) -> None:
+        def when_let(error: Exception | None) -> None:
             assert self.let.wait(20)
             act(error)
 
@@ -103,6 +104,73 @@ def test_a_request_begins_while_the_disk_takes_the_picture_of_another(
         assert not came.done()
         _Slow.let.set()
         assert came.result(20) == "came"
+
+
+def test_what_comes_after_the_files_waits_for_all_that_was_handed_in_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database, "Synced", _Slow)
+    monkeypatch.setattr(_Slow, "let", threading.Event())
+    done = list[str]()
+    with database.Database(tmp_path) as file:
+        picture = tmp_path / "a.png"
+        picture.write_bytes(b"")
+        file.submit(lambda _: done.append("came"), durable=False, files=[str(picture)])
+        last = file.submit(lambda _: done.append("ended"), after_files=True)
+        file.submit(lambda _: done.append("begun")).result(20)
+        assert (done, last.done()) == (["begun"], False)
+        _Slow.let.set()
+        last.result(20)
+    assert done == ["begun", "came", "ended"]
+
+
+def test_where_no_more_threads_can_be_started_pictures_are_brought_to_the_disk_one_by_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuses(_: SyncedFiles) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(SyncedFiles, "_side_by_side", refuses)
+    monkeypatch.setattr(database, "Synced", _Slow)
+    monkeypatch.setattr(_Slow, "let", threading.Event())
+    with database.Database(tmp_path) as file:
+        came = list[Future[int]]()
+        for number in range(40):
+            (tmp_path / f"{number}.png").write_bytes(b"")
+            came.append(file.submit(lambda _: 1, durable=False, files=[str(tmp_path / f"{number}.png")]))
+        _Slow.let.set()
+        assert sum(each.result(20) for each in came) == 40
+
+
+def test_of_a_batch_that_is_broken_off_nothing_is_in_doubt_that_came_and_waits_for_the_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database, "Synced", _Slow)
+    monkeypatch.setattr(_Slow, "let", threading.Event())
+
+    async def act(at: Shop, journal: Journal) -> None:
+        records: list[dict[str, Any]] = [{}] * 3
+        coming = flowdsl.batch(at.flow(BOAT), records, journal=journal, batch_id="boats")
+
+        async def all_of_them() -> None:
+            async for _ in coming:
+                pass
+
+        ending = asyncio.ensure_future(all_of_them())
+        while at.bought < 3:  # noqa: ASYNC110
+            await asyncio.sleep(0.005)
+        await asyncio.sleep(0.2)
+        ending.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await ending
+
+    with shop(tmp_path, plain=True) as at, Journal(at.state) as journal:
+        journal.batches.begin("boats", "a", {}, "boats", simulated=False)
+        asyncio.run(act(at, journal))
+        assert len(journal.batches.held("boats")) == 3
+        threading.Timer(0.05, _Slow.let.set).start()
+        journal.batches.end("boats", "stopped")
+        assert not journal.batches.held("boats")
 
 
 def test_a_picture_that_the_disk_does_not_take_fails_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
