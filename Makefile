@@ -103,7 +103,7 @@ floor-otel: TESTS = tests/telemetry
 floor-%: $(UV)
 	$(UV) venv --quiet --no-config --clear --python $(PYTHON) .venv-$@
 	$(UV) pip install --quiet --python .venv-$@ $(INDEX) --resolution lowest-direct --editable '.[$*,simulator]' \
-		'hypothesis>=6.120' 'openai>=3.48' 'pytest>=8.3' 'pytest-xdist>=3.6' $(MORE)
+		'hypothesis>=6.120' 'openai>=3.51' 'pytest>=8.3' 'pytest-xdist>=3.6' $(MORE)
 	.venv-$@/bin/python -m pytest -n 3 $(TESTS)
 
 # A proxy that the gateway is measured beside. Not locked, and an environment of its own: no other set fits its packages.
