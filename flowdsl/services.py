@@ -160,6 +160,14 @@ def is_plain_secret(name: str, value: Any, provider_name: object = None) -> bool
     )
 
 
+def variable_in(text: str) -> str | None:
+    """The environment variable that a text names as shells do, `$NAME` or `%NAME%`: no such name is replaced here."""
+    import re  # only a file that holds a secret needs it
+
+    found = re.fullmatch(r"\$\{?([A-Za-z_]\w*)\}?|%([A-Za-z_]\w*)%", text)
+    return None if found is None else found[1] or found[2]
+
+
 def other_names() -> dict[str, str]:
     """Names that others have for the settings → the setting."""
     return {**OTHER_NAMES, **{old: new for vendor in providers().values() for old, new in vendor.other_names.items()}}

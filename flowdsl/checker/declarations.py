@@ -13,7 +13,7 @@ from flowdsl.diagnostics import Fix
 from flowdsl.document.document import InputDeclaration
 from flowdsl.errors import ConfigError
 from flowdsl.nearest import nearest
-from flowdsl.services import ADDRESS_START, is_plain_secret, problem_of, setting, setting_of_others
+from flowdsl.services import ADDRESS_START, is_plain_secret, problem_of, setting, setting_of_others, variable_in
 from flowdsl.source import Span
 from flowdsl.step.problem import Problem, show
 from flowdsl.step.spec import is_templated
@@ -236,15 +236,10 @@ def check_plain_secrets(headers: Node, findings: Findings) -> None:
             )
 
 
-_VARIABLE = r"\$\{?([A-Za-z_]\w*)\}?|%([A-Za-z_]\w*)%"
-
-
 def _plain_secret(key: Node, value: Node, instead: str, findings: Findings) -> None:
-    import re  # only a file that holds a secret needs it
-
-    variable = re.fullmatch(_VARIABLE, str(value.value))
+    variable = variable_in(str(value.value))
     if variable is not None:
-        instead = f"{{{{ secret('{variable[1] or variable[2]}') }}}}"
+        instead = f"{{{{ secret('{variable}') }}}}"
         message = f"`{key.value}` is this text itself, and no environment variable"
         hint = f'write `{key.value}: "{instead}"`'
         findings.add("plain-secret", message, key, hint=hint, fixes=[fixes.renamed(value, instead)])

@@ -7,9 +7,11 @@ import queue
 import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Self
 
 from flowdsl.diagnostics import Diagnostic, has_errors
+from flowdsl.document.flow_tests import ENDINGS
 from flowdsl.environment import Environment
 from flowdsl.errors import FlowError
 from flowdsl.flowtest.run import TIMEOUT_S, Halt, Outcome, run_case, tested_flow
@@ -51,11 +53,18 @@ def case_file(source: Source, simulation: Simulation) -> CaseFile:
     tests = examined.file.tests if examined.file is not None else None
     if tests is None and examined.file is not None:
         start = Span(source, 0, 0)
-        findings = (Diagnostic("not-a-flow", "this file holds no flow tests", start, hint="they stand under `tests:`"),)
+        findings = (Diagnostic("not-a-flow", "this file holds no flow tests", start, hint=_where_tests_are(source)),)
     findings += tuple(_wrong_faults(tests, simulation)) if tests is not None else ()
     if tests is None or has_errors(findings):
         return CaseFile(source.path, None, findings, {})
     return CaseFile(source.path, tests, findings, snapshots(tests))
+
+
+def _where_tests_are(source: Source) -> str:
+    """Where the tests of a flow are that was taken for a file of tests: beside it, mostly."""
+    start, is_flow, _ = source.path.rpartition(".flow.")
+    found = [f"{start}{ending}" for ending in ENDINGS if is_flow and Path(f"{start}{ending}").is_file()]
+    return f"its tests stand in `{found[0]}`: name that file" if found else "they stand under `tests:`"
 
 
 def _wrong_faults(tests: FlowTests, simulation: Simulation) -> Iterator[Diagnostic]:

@@ -95,7 +95,7 @@ class DayBudget:
 def spent_day(message: str, most: float, limit: float, remedy: str, now: float) -> LimitExceeded:
     """The error for a request that can cost more than is left of a day's `limit`; `remedy` is how that is raised."""
     is_enough = most <= limit + ROUNDING_USD
-    hint = f"go on tomorrow, or {remedy}" if is_enough else f"a whole day's is less: {remedy}"
+    hint = f"go on tomorrow, or {remedy}" if is_enough else f"it can cost more than a whole day allows: {remedy}"
     error = LimitExceeded(message, code="budget-spent", hint=hint)
     error.free_in_s = left_of_day(now) if is_enough else math.inf
     return error

@@ -72,7 +72,8 @@ class Access:
         wait_s = await self._rate.ask(f"{_KEPT_AS}{token.name}", token.per_minute)
         if wait_s:
             again = f"try again in {math.ceil(wait_s)} s, or {self.tokens.remedy(token, 'per_minute')}"
-            message = f"This token may send {token.per_minute} requests a minute; {again}."
+            requests = "1 request" if token.per_minute == 1 else f"{token.per_minute} requests"
+            message = f"This token may send {requests} a minute; {again}."
             after = {"retry-after": str(math.ceil(wait_s)), "retry-after-ms": str(math.ceil(wait_s * 1000))}
             raise Refusal(429, message, kind="rate_limit_error", code="rate_limit_exceeded", headers=after)
 

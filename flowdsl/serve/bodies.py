@@ -92,7 +92,8 @@ async def edit(request: Request, deployment: str | None) -> Asked:
                         message = f"Unknown file: {shown(name)}.{hint}"
                         wrong.append(Refusal(400, message, param=param_of(name), code="unknown_parameter"))
                 elif name.removesuffix("[]") in files:
-                    message = f"Invalid type for {shown(name)}: expected a file of the form, with a file name."
+                    how = "curl sends one by `-F image=@FILE`, with an @."
+                    message = f"Invalid type for {shown(name)}: expected a file, but got a text instead; {how}"
                     wrong.append(Refusal(400, message, param=name, code="invalid_type"))
                 else:
                     fields.append((name, value))

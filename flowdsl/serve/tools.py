@@ -282,7 +282,7 @@ def _shown(images: Sequence[Image]) -> Iterator[types.ImageContent]:
 def _bought(images: Sequence[Any], usd: float | None, purse: Purse) -> str:
     number = "1 picture" if len(images) == 1 else f"{len(images)} pictures"
     if purse.is_simulated:
-        return f"{number}, simulated, would cost {'what nobody knows' if usd is None else f'about ${usd:.4f}'}"
+        return f"{number}, simulated, {'cost unknown' if usd is None else f'would cost about ${usd:.4f}'}"
     return f"{number} at a cost that nobody knows" if usd is None else f"{number} for ${usd:.4f}"
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from flowdsl.errors import UsageError
-from flowdsl.services import is_plain_secret
+from flowdsl.services import is_plain_secret, variable_in
 from flowdsl.settings.places import PROJECT_FILE, project_places, user_place
 from flowdsl.step.spec import is_templated
 from flowdsl.syntax.opened import read_file
@@ -36,7 +36,7 @@ _SHARED = (
 )
 _SLIPS = 2
 """So many letters more or less are a slip, rather than another name."""
-_KEYS = (*_SHARED, "env", "kv", "serve", "routes", "tokens", *REPORTED)
+KEYS = (*_SHARED, "env", "kv", "serve", "routes", "tokens", *REPORTED)
 _USER_KEYS = (*_SHARED, "allow_endpoints")
 Settings = tuple[str, dict[str, Any]]
 """Path and content of a settings file."""
@@ -103,7 +103,7 @@ def check_keys(settings: Settings | None, *, of_user: bool = False) -> None:
         Mistaken: all of them.
     """
     path, content = settings or ("", {})
-    keys = _USER_KEYS if of_user else _KEYS
+    keys = _USER_KEYS if of_user else KEYS
     unknown = [key for key in content if key not in keys]
     if unknown:
         from flowdsl.nearest import nearest
@@ -113,7 +113,7 @@ def check_keys(settings: Settings | None, *, of_user: bool = False) -> None:
         for key in unknown:
             near = nearest(key, keys)
             hint = f"did you mean `{near}`?" if near else f"there are {', '.join(keys)}"
-            if key in (*_KEYS, *_USER_KEYS):
+            if key in (*KEYS, *_USER_KEYS):
                 hint = f"it is a key of {'the `flowdsl.toml` of a project' if of_user else 'your own `config.toml`'}"
             elif key == "tool" and isinstance(content[key], dict) and "flowdsl" in content[key]:
                 hint = "`tool.flowdsl` goes before the keys in a `pyproject.toml` alone: leave it out here"
@@ -149,14 +149,15 @@ def plain_settings(path: str, content: Mapping[str, Any]) -> list[Diagnostic]:
     diagnostics = []
     for name, value in found:
         place = re.search(rf"(?<![\w-]){re.escape(name)}(?=[\"']?\s*=\s*[\"']+{re.escape(value)})", source.text)
-        diagnostics.append(
-            Diagnostic(
-                "plain-secret",
-                f"`{name}` stands in the file, where everybody who has the file can read it",
-                Span(source, *(place.span() if place else (0, 0))),
-                hint=f"write `{name} = \"{{{{ secret('MY_KEY') }}}}\"`, which reads the environment variable MY_KEY",
-            )
-        )
+        variable = variable_in(value)
+        message = f"`{name}` stands in the file, where everybody who has the file can read it"
+        hint = f"write `{name} = \"{{{{ secret('{variable or 'MY_KEY'}') }}}}\"`"
+        if variable is None:
+            hint += ", which reads the environment variable MY_KEY"
+        else:
+            message = f"`{name}` is this text itself, and no environment variable"
+        span = Span(source, *(place.span() if place else (0, 0)))
+        diagnostics.append(Diagnostic("plain-secret", message, span, hint=hint))
     return diagnostics
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from flowdsl.nearest import nearest
 from flowdsl.record import Record
 from flowdsl.settings.mistakes import Mistakes, mistake
+from flowdsl.settings.values import number_hint
 
 if TYPE_CHECKING:
     from flowdsl.settings.toml_places import Path
@@ -59,10 +60,10 @@ def _token(path: str, name: str, said: Any) -> SaidToken:
         hint = 'write `models = ["poster"]`, the names of routes, models and flows'
         wrong.add(mistake(path, (*at, "models"), f"tokens.{name}.models must be a list of names", hint))
     if rate is not None and not (isinstance(rate, int) and not isinstance(rate, bool) and rate > 0):
-        hint = "write `per_minute = 30`"
+        hint = number_hint("per_minute", rate, "30", lambda number: number > 0)
         wrong.add(mistake(path, (*at, "per_minute"), f"tokens.{name}.per_minute must be a number from 1 on", hint))
     if money is not None and not (_is_number(money) and 0 < money < float("inf")):
-        hint = "write `usd_per_day = 5.00`"
+        hint = number_hint("usd_per_day", money, "5.00", lambda number: number > 0)
         wrong.add(mistake(path, (*at, "usd_per_day"), f"tokens.{name}.usd_per_day must be a sum in USD above 0", hint))
     wrong.check()
     return SaidToken(

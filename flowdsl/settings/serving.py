@@ -8,12 +8,13 @@ from typing import Any
 
 from flowdsl.nearest import nearest
 from flowdsl.record import Record
-from flowdsl.settings.files import Settings
+from flowdsl.settings.files import KEYS, Settings
 from flowdsl.settings.mistakes import Mistakes, mistake
 from flowdsl.settings.routes import SaidRoute, said_routes
 from flowdsl.settings.said_tokens import SaidToken, said_tokens
 from flowdsl.settings.served_flows import served_flows
 from flowdsl.settings.serving_keys import NO_TLS, names_certificate, parts_of
+from flowdsl.settings.values import number_hint
 
 _KEYS = ("host", "port", "public_url", "flows")
 
@@ -76,6 +77,9 @@ def _table(path: str, table: Any, mistakes: Mistakes) -> Mapping[str, Any]:
     for unknown in (key for key in table if key not in _KEYS):
         near = nearest(unknown, _KEYS)
         hint = f"did you mean `{near}`?" if near else f"there are {', '.join(_KEYS)}"
+        if unknown in KEYS:
+            hint = "it counts for the whole project: write it at the top of the file, above every `[table]`"
+            hint = f"write `[{unknown}]`, a table of its own" if isinstance(table[unknown], Mapping) else hint
         hint = NO_TLS if names_certificate(unknown) else hint
         mistakes.add(mistake(path, ("serve", unknown), f"serve: unknown key `{unknown}`", hint, of_key=True))
     host, port, public = table.get("host"), table.get("port"), table.get("public_url")
@@ -89,7 +93,8 @@ def _table(path: str, table: Any, mistakes: Mistakes) -> Mapping[str, Any]:
         del said["host"]
     if port is not None and (not isinstance(port, int) or isinstance(port, bool) or not 0 <= port < 65536):
         message = "serve.port must be a port, a number up to 65535"
-        mistakes.add(mistake(path, ("serve", "port"), message, "write `port = 8080`"))
+        hint = number_hint("port", port, "8080", lambda number: number < 65536)
+        mistakes.add(mistake(path, ("serve", "port"), message, hint))
         del said["port"]
     if public is not None and not (isinstance(public, str) and public.startswith(("http://", "https://"))):
         hint = 'write `public_url = "https://pictures.example.com"`'

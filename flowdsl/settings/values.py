@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from flowdsl.services import SETTINGS as OF_SERVICES
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     from flowdsl.settings.files import Settings
 
 _MOST_AT_ONCE = int(OF_SERVICES["concurrency"].maximum or 0)
+_IN_QUOTES = re.compile(r"\s*\$?((?:0|[1-9]\d{0,8})(\.\d{1,9})?)\s*")
 _YES = frozenset(("true", "yes", "y", "on", "1"))
 
 
@@ -42,7 +44,8 @@ def count(
     if isinstance(value, int) and not isinstance(value, bool) and least <= value and (most is None or value <= most):
         return value
     numbers = f"from {least} on" if most is None else f"from {least} to {most}"
-    raise mistake(settings[0], (name,), f"{name} must be a whole number {numbers}", f"write `{name} = {such_as}`")
+    hint = number_hint(name, value, str(such_as), lambda number: least <= number and (most is None or number <= most))
+    raise mistake(settings[0], (name,), f"{name} must be a whole number {numbers}", hint)
 
 
 def concurrency(settings: Settings | None) -> int | None:
@@ -86,9 +89,18 @@ def usd_by_name(settings: Settings | None, name: str) -> dict[str, float]:
 
 def _usd(path: str, keys: tuple[str, ...], value: Any) -> float:
     if not isinstance(value, (int, float)) or isinstance(value, bool) or not 0 <= value < float("inf"):
-        name = ".".join(keys)
-        raise mistake(path, keys, f"{name} must be a sum in USD, such as 5.00", f"write `{keys[-1]} = 5.00`")
+        name, hint = ".".join(keys), number_hint(keys[-1], value, "5.00")
+        raise mistake(path, keys, f"{name} must be a sum in USD, such as 5.00", hint)
     return float(value)
+
+
+def number_hint(name: str, value: Any, example: str, fits: Callable[[float], bool] = lambda number: True) -> str:
+    """What to write where a number belongs: the one that stands there in quotes, as far as it fits, or an example,
+    which has a point where numbers may have one."""
+    number = _IN_QUOTES.fullmatch(value) if isinstance(value, str) else None
+    if number is not None and ("." in example or not number[2]) and fits(float(number[1])):
+        return f"write `{name} = {number[1]}`, without quotes"
+    return f"write `{name} = {example}`"
 
 
 def choice(settings: Settings | None, name: str, choices: Iterable[str]) -> str | None:

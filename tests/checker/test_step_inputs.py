@@ -123,3 +123,27 @@ def test_a_key_that_may_be_unset_and_is_no_template_is_not_told_to_have_a_defaul
     )
     hints = [hint for code, _, hint in found(flow.replace("\n  model", "\n    model")) if code == "maybe-undefined"]
     assert hints in ([], ["set it on every path"])
+
+
+LOOP = """\
+- step: FOR
+  var: hour
+  items: [dawn, noon]
+  do:
+    - step: OPENAI_IMAGE_GENERATION
+      model: gpt-image-2
+      instruction: "A boat at {{ flowContext.hour }}"
+"""
+
+
+def test_what_a_loop_is_told_to_collect_can_be_worked_on_as_its_hint_says() -> None:
+    ((code, _, hint),) = found(LOOP)
+    collect, key, read = hint.split("`")[1::2] if hint else ("", "", "")
+    assert (code, key, read) == ("lost-images", "collectKey: all", "{{ flowContext.all | flatten }}")
+    kept = f"{LOOP}  {collect}\n  {key}\n- step: SAVE_IMAGES\n  filename: a\n"
+    assert found(f'{kept}  in: "{read}"\n') == []
+    ((code, _, hint),) = found(f"{kept}  in: all\n")
+    assert (code, hint) == ("wrong-type", f'write `in: "{read}"`')
+    assert found(corrected(f"{kept}  in: all\n")) == []
+    ((_, _, hint),) = found(f'{kept}  in: "{{{{ flowContext.all }}}}"\n')
+    assert hint is not None and "by `| flatten`" in hint

@@ -9,7 +9,7 @@ import pytest
 
 from flowdsl.cli import main
 from flowdsl.errors import FlowError
-from flowdsl.settings.files import check_keys
+from flowdsl.settings.files import check_keys, plain_settings
 
 
 @pytest.mark.parametrize(
@@ -72,3 +72,12 @@ def test_a_key_that_there_is_not_is_told_with_those_there_are_or_where_it_goes(
     with pytest.raises(FlowError) as raised:
         check_keys((str(path), content), of_user=of_user)
     assert said in str(raised.value)
+
+
+@pytest.mark.parametrize("named", ["$SHOP_KEY", "${SHOP_KEY}", "%SHOP_KEY%"])
+def test_a_variable_of_a_shell_is_no_plain_secret_and_told_as_the_variable_it_names(named: str, tmp_path: Path) -> None:
+    path = tmp_path / "flowdsl.toml"
+    path.write_text(f'[services.main]\nprovider = "openai"\napiKey = "{named}"\n', encoding="utf-8")
+    (found,) = plain_settings(str(path), {"services": {"main": {"provider": "openai", "apiKey": named}}})
+    assert found.message == "`apiKey` is this text itself, and no environment variable"
+    assert found.hint == "write `apiKey = \"{{ secret('SHOP_KEY') }}\"`"

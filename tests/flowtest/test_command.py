@@ -217,7 +217,11 @@ def test_a_flow_with_mistakes_and_a_fault_that_is_none_are_told_in_their_own_wor
     (folder / "slow.test.yaml").write_text(tests, encoding="utf-8")
     said = "slow.test.yaml:1:57: error: Unknown fault 'moderatoin'. Did you mean 'moderation'? [not-a-choice]\n"
     assert run(capsys, "slow.test.yaml")[1].startswith(said)
-    assert run(capsys, "greet.flow.yaml")[1].startswith("greet.flow.yaml:1:1: error: this file holds no flow tests")
+    said = run(capsys, "greet.flow.yaml")[1]
+    assert said.startswith("greet.flow.yaml:1:1: error: this file holds no flow tests")
+    assert "hint: its tests stand in `greet.test.yaml`: name that file" in said
+    (folder / "slow.test.yaml").unlink()
+    assert "hint: they stand under `tests:`" in run(capsys, "slow.flow.yaml")[1]
 
 
 def test_tests_are_checked_with_the_flows_and_are_no_flow(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -171,7 +171,8 @@ def test_the_money_of_a_day_is_that_of_the_settings_that_are_named(
         error = found.json()["error"]
         assert error["code"] == "budget_exceeded" and error["message"].endswith("in the settings of the gateway")
         assert (
-            "a whole day's is less: raise `max_usd_per_day` in" in error["message"] and "gateway.toml" not in found.text
+            "it can cost more than a whole day allows: raise `max_usd_per_day` in" in error["message"]
+            and "gateway.toml" not in found.text
         )
         assert service.request_count == 0
 
@@ -196,6 +197,15 @@ def test_values_of_templates_are_those_of_the_settings_that_are_named(
     [
         ("[serve]\nprot = 80\n", "did you mean `port`?"),
         ("[serve]\nport = 80000\n", "write `port = 8080`"),
+        ('[serve]\nport = "8081"\n', "write `port = 8081`, without quotes"),
+        ('[serve]\nport = "80000"\n', "write `port = 8080`"),
+        ("[serve]\nmax_usd_per_day = 5\n", "write it at the top of the file, above every `[table]`"),
+        ('[serve.routes]\nposter = "main/gpt-image-2"\n', "write `[routes]`, a table of its own"),
+        ('[tokens.shop]\nper_minute = "2"\n', "write `per_minute = 2`, without quotes"),
+        ('[tokens.shop]\nper_minute = "2.5"\n', "write `per_minute = 30`"),
+        ('[tokens.shop]\nusd_per_day = "$0.05"\n', "write `usd_per_day = 0.05`, without quotes"),
+        ('max_usd = "2"\n[serve]\n', "write `max_usd = 2`, without quotes"),
+        ('max_requests = "20"\n[serve]\n', "write `max_requests = 20`, without quotes"),
         ("[serve]\nhost = 5\n", 'write `host = "127.0.0.1"`'),
         ('[serve]\npublic_url = "pictures"\n', "public_url"),
         ("serve = 5\n", "serve must be a table"),

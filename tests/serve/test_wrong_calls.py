@@ -172,6 +172,14 @@ def test_a_field_of_a_form_that_comes_as_a_file_is_told_once_and_not_as_missing(
     assert said(found) == "Invalid type for 'prompt': expected a field of the form, but got a file instead."
 
 
+def test_a_picture_of_a_form_that_comes_as_a_text_is_told_how_a_file_is_sent(gateway: Running) -> None:
+    found = httpx.post(
+        gateway.url + EDITS, files={"image": (None, "kite.png"), **{k: (None, v) for k, v in FORM.items()}}
+    )
+    assert said(found).startswith("Invalid type for 'image': expected a file, but got a text instead; ")
+    assert said(found).endswith("`-F image=@FILE`, with an @.")
+
+
 def test_a_value_of_a_form_is_not_told_of_quotes_that_a_form_has_not(gateway: Running) -> None:
     files = {"image": ("a.png", picture(), "image/png")}
     found = httpx.post(gateway.url + EDITS, data={**FORM, "stream": "yes"}, files=files)

@@ -84,7 +84,8 @@ def _check_body(loop: StepNode, collect: tuple[str, ...], body: tuple[StepNode, 
         if key is None or not re.match(IDENTIFIER, key) or _is_read(key, maker, body):
             continue  # what is no name is reported where it stands, and cannot be read
         message = f"each iteration makes pictures, and of all of them only the last `{key}` is left after the loop"
-        hint = f'add `{collect[0]}: "{{{{ flowContext.{key} }}}}"` and `{collect[1]}: all`, and read `all`'
+        hint = f'add `{collect[0]}: "{{{{ flowContext.{key} }}}}"` and `{collect[1]}: all`, and read '
+        hint += "`{{ flowContext.all | flatten }}`"
         findings.add("lost-images", message, loop.name_node, hint=hint)
         return
 

@@ -29,7 +29,7 @@ from flowdsl.checker.types.kinds import (
 )
 from flowdsl.diagnostics import Related
 from flowdsl.nearest import nearest
-from flowdsl.step.key import CONTEXT_PATH, Key
+from flowdsl.step.key import CONTEXT_PATH, IDENTIFIER, Key
 from flowdsl.step.problem import show
 from flowdsl.step.spec import Port
 from flowdsl.syntax import fixes
@@ -179,6 +179,12 @@ def _fits(names: Names, step: StepNode, key: Key, type: Type, node: Node, shown:
     hint = _unlike(key, type)
     fix = fixes.renamed(node, str(node.value)) if hint == _QUOTES and node.kind == "scalar" else None
     path = _listed(key, node, state) if node.kind == "list" else None
+    inner = type.item.item if kinds == LIST and type.item is not None and type.item.kinds & ALL == LIST else None
+    if hint == _OF_STEPS and inner is not None and inner.kinds & IMAGE and "images" in key.reads:
+        hint = "each item is the pictures of one iteration: open these lists by `| flatten`"
+        if isinstance(node.value, str) and re.fullmatch(IDENTIFIER, node.value):
+            opened = f"{{{{ flowContext.{node.value} | flatten }}}}"
+            hint, fix = f'write `{key.name}: "{opened}"`', fixes.renamed(node, opened)
     if path is None and hint == _OF_STEPS and step.keys.get(key.name) is node:
         path = _latest(key, state)
     if path is not None:
