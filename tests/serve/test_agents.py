@@ -290,6 +290,29 @@ def test_a_call_that_is_given_up_ends_its_run(bench: Bench, mode: Any) -> None:
     assert bench.journal.runs.all()[0].status == "cancelled"
 
 
+def test_a_call_that_is_given_up_before_it_asks_a_service_names_no_command_that_knows_nothing_of_it(
+    bench: Bench,
+) -> None:
+    slow = SKYLINE.replace("flow:\n", "flow:\n  - {step: SLEEP, delay: 60000}\n")
+    begun = asyncio.Event()
+
+    async def heard(progress: float, total: float | None, message: str | None) -> None:
+        begun.set()
+
+    async def given_up() -> None:
+        async with Client(bench.tools(flow=slow).server) as agent:
+            call = asyncio.create_task(agent.call_tool("skyline", {"city": "Lisbon"}, progress_callback=heard))
+            await begun.wait()
+            call.cancel()
+            await asyncio.wait({call})
+            while not bench.told:
+                await asyncio.sleep(0.005)
+
+    asyncio.run(given_up())
+    assert [each.endswith(" was given up: 0 pictures for $0.0000") for each in bench.told] == [True]
+    assert bench.journal.runs.all() == []
+
+
 def test_an_unknown_tool_is_an_error_of_the_protocol(bench: Bench) -> None:
     result = bench.call(bench.tools(), {}, "skylin")
     assert text_of(result).startswith("MCPError") and "did you mean `skyline`" in text_of(result)
