@@ -100,6 +100,11 @@ class Bench:
         while self.journal.runs.all()[0].status == "running":
             time.sleep(0.005)
 
+    def wait_for_word(self) -> None:
+        """Returns when whoever runs the server is told something."""
+        while not self.told:
+            time.sleep(0.005)
+
     def call(
         self, tools: Tools, arguments: dict[str, Any], name: str = "skyline", **client: Any
     ) -> types.CallToolResult:
@@ -305,8 +310,7 @@ def test_a_call_that_is_given_up_before_it_asks_a_service_names_no_command_that_
             await begun.wait()
             call.cancel()
             await asyncio.wait({call})
-            while not bench.told:
-                await asyncio.sleep(0.005)
+            await asyncio.to_thread(bench.wait_for_word)
 
     asyncio.run(given_up())
     assert [each.endswith(" was given up: 0 pictures for $0.0000") for each in bench.told] == [True]
