@@ -328,18 +328,24 @@ def _run(work: _Batch, types: Mapping[str, str], folder: Path) -> int:
 
 
 def _check(options: Namespace) -> None:
+    if wrong := [*_wrong(options)]:
+        raise UsageError(wrong[0] if len(wrong) == 1 else "\n  ".join([f"{len(wrong)} options are wrong:", *wrong]))
+    check_is_there(options.over)
+
+
+def _wrong(options: Namespace) -> Iterator[str]:
+    """What a batch cannot take of what it is given."""
     if options.file == "-":
-        raise UsageError("a batch takes the flow from a file: it may be resumed")
+        yield "a batch takes the flow from a file: it may be resumed"
     for name in ("limit", "sample"):
         if getattr(options, name) == 0:
-            raise UsageError(f"--{name} 0 leaves no record: write a number from 1 on, or leave it out for all of them")
+            yield f"--{name} 0 leaves no record: write a number from 1 on, or leave it out for all of them"
     if options.concurrency is not None and not 1 <= options.concurrency <= _MOST_AT_ONCE:
-        raise UsageError(f"--concurrency takes a number from 1 on, and up to {_MOST_AT_ONCE:,}")
+        yield f"--concurrency takes a number from 1 on, and up to {_MOST_AT_ONCE:,}"
     if options.no_journal:
-        raise UsageError("a batch always has a journal: what it paid for would be lost when it is broken off")
+        yield "a batch always has a journal: what it paid for would be lost when it is broken off"
     if options.events:
-        raise UsageError("--events goes with `flowdsl run`: the results of a batch are lines of JSON in a file")
-    check_is_there(options.over)
+        yield "--events goes with `flowdsl run`: the results of a batch are lines of JSON in a file"
 
 
 def _named(options: Namespace, kept: KeptBatch | None, state: Path) -> tuple[str, Path]:

@@ -167,6 +167,8 @@ def _show(runs: Runs, options: Namespace) -> int:
         if ordered := [request for request in at_vendor if request.is_ordered]:
             print(f"  flowdsl runs release {run.id if run.batch else run.id[:13]} {ordered[0].id[:8]}", end="    ")
             print("lets one be ordered again: if it was done it is billed twice")
+    elif batch is not None and batch.status == "done" and run.status == "failed" and not run.in_doubt:
+        print(f"`flowdsl runs show {batch.id[:13]}` says how the records that failed are run again")
     elif run.may_be_resumed and not run.in_doubt:
         print(goes_on_elsewhere(run) or f"`flowdsl resume {run.id[:13]}` goes on with it")
     return 0

@@ -104,6 +104,10 @@ class StepMarks:
         finally:
             ADDED_HEADERS.reset(token)
 
+    def passes(self, effect: Effect) -> bool:
+        """Always: a step sends what it asks for itself."""
+        return True
+
     def perform_now(self, effect: Effect, act: Callable[[], T]) -> T:
         """The result of an effect that sends nothing."""
         return act()

@@ -8,7 +8,7 @@ from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from flowdsl.engine.context_size import SIZED, UNCOUNTED
-from flowdsl.engine.effects import ASKED, EMISSIONS, Effect, Emission
+from flowdsl.engine.effects import ASKED, EMISSIONS, Effect, Emission, passes
 from flowdsl.engine.failures import EXITS, Ending
 from flowdsl.engine.frame import Frame
 from flowdsl.engine.item_text import item_text
@@ -273,9 +273,10 @@ class RunningStep(Telling):
             if effects is None:
                 result = await perform()
             else:
-                if sending is not None:  # who knows what the door does with it
+                effect = self._effect(key, request, most_usd, sending)
+                if sending is not None and not passes(effects, effect):  # who knows what the door does with it
                     sending.keep_out()
-                result = await effects.perform(self._effect(key, request, most_usd, sending), perform)
+                result = await effects.perform(effect, perform)
         except (ConfigError, ServiceError) as error:
             if error.charge_possible:
                 self._frame.run.doubt(self._placed())

@@ -89,6 +89,20 @@ class Effects(Protocol):
 
 
 @runtime_checkable
+class Passing(Effects, Protocol):
+    """A door that has steps send some of their requests themselves, as if it were not there."""
+
+    def passes(self, effect: Effect) -> bool:
+        """Whether it does so with a request: then its `sending` knows whether it is on its way."""
+        ...
+
+
+def passes(door: Effects | None, effect: Effect) -> bool:
+    """Whether a step itself sends a request behind a door, or where there is none."""
+    return door is None or (isinstance(door, Passing) and door.passes(effect))
+
+
+@runtime_checkable
 class Asking(Effects, Protocol):
     """A door behind that of a journal which knows itself what becomes of some requests: performed again with the same
     `Effect.id`, they are not made again. They may cost less than others."""

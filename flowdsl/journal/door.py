@@ -20,7 +20,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 from weakref import ref
 
-from flowdsl.engine.effects import ALL_CAME, ASKED, Asking, Began, Effect, Effects, Recovered
+from flowdsl.engine.effects import ALL_CAME, ASKED, Asking, Began, Effect, Effects, Recovered, passes
 from flowdsl.errors import ConfigError, RunError, ServiceError, StepError
 from flowdsl.journal import rows
 from flowdsl.journal.errors import JournalError, held, led_to
@@ -271,7 +271,7 @@ class JournalDoor:
         order = self._order(effect) if row is None else row.vendor_order
         key = row_id(self._began.run, place, number, asked)
         begin = partial(self._begin, key, effect, place, number, asked, order, is_known=row is not None)
-        sending = effect.sending if self._inner is None and row is None else None
+        sending = effect.sending if row is None and passes(self._inner, effect) else None
         if sending is None:
             await begin()
             if effect.sending is not None:

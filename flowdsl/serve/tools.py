@@ -291,7 +291,9 @@ def _given_up(flow: Flow, event: FlowFinished, purse: Purse) -> str:
     name = flow.title or flow.document.source.path
     doubt = f"; {event.in_doubt} in doubt" if event.in_doubt else ""
     bought = _bought(event.images, event.cost_usd, purse)
-    return f"a call of {name} was given up: {bought}{doubt}; `flowdsl runs show {event.run}` says more"
+    is_kept = purse.journal is not None and (event.images or event.in_doubt)  # else no command knows of the run
+    more = f"; `flowdsl runs show {event.run}` says more" if is_kept else ""
+    return f"a call of {name} was given up: {bought}{doubt}{more}"
 
 
 def _description(id: str, flow: Flow, purse: Purse) -> str:

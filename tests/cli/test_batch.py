@@ -204,6 +204,12 @@ def test_what_is_wrong_is_told_before_anything_runs(run: Run, arguments: tuple[s
     assert not Path("cards").exists()
 
 
+def test_all_options_that_a_batch_does_not_take_are_told_at_once(run: Run) -> None:
+    code, _, said = run(*batch("--over", "a.csv", "--limit", "0", "--no-journal", "--concurrency", "0"))
+    assert (code, said.splitlines()[0]) == (2, "flowdsl: 3 options are wrong:")
+    assert [line.split()[0] for line in said.splitlines()[1:]] == ["--limit", "--concurrency", "a"]
+
+
 @pytest.mark.long
 @pytest.mark.parametrize("vendor", [(), ("--vendor-batch",)])
 def test_faults_strike_the_records_of_a_batch_too(run: Run, vendor: tuple[str, ...]) -> None:

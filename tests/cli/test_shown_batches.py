@@ -128,3 +128,11 @@ def test_a_command_for_elsewhere_names_the_folder_in_which_the_batch_began(run: 
         _, facts = shown(run)
     assert facts["run_failed_again"].startswith(f"cd {began} && flowdsl batch card.flow.yaml --simulate ")
     assert facts["run_failed_again"].endswith(f"--over {began / 'cards' / 'failed.jsonl'}")
+
+
+def test_a_record_that_failed_names_the_command_that_says_how_it_is_run_again(run: Run) -> None:
+    Path("a.csv").write_text("name\nAda\n", encoding="utf-8")
+    assert batch(run, "--fault", "card=moderation") == 4
+    said = run("runs", "show", "last.0")[1].splitlines()[-1]
+    assert said.endswith("says how the records that failed are run again")
+    assert "`flowdsl batch" in run(*said.split("`")[1].removeprefix("flowdsl ").split())[1]

@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 from journaled import BOAT, Shop, shop
 
+from flowdsl.cli.simulated import StepMarks
 from flowdsl.events import Event, RequestFinished
 from flowdsl.journal.day_budget import DayBudget, Most
 from flowdsl.journal.errors import JournalError
@@ -46,12 +47,15 @@ asyncio.run(main())
 """
 
 
-def outcomes(at: Shop, text: str, is_time: Callable[[], bool], *, cache: Any = "off") -> list[str]:
+def outcomes(
+    at: Shop, text: str, is_time: Callable[[], bool], *, cache: Any = "off", door: Any = lambda flow: None
+) -> list[str]:
     """How the requests of a run ended that is cancelled when it is time."""
     told: list[Event] = []
 
     async def cancelled() -> None:
-        running = asyncio.ensure_future(at.flow(text).arun(journal=journal, on_event=told.append))
+        flow = at.flow(text)
+        running = asyncio.ensure_future(flow.arun(journal=journal, on_event=told.append, effects=door(flow)))
         while not is_time() or sum(isinstance(each, RequestFinished) for each in told) < states(at).count("ok"):
             await asyncio.sleep(0.005)
             assert not running.done()
@@ -144,6 +148,20 @@ def test_a_refusal_that_is_written_late_forgets_no_request_that_has_begun_again(
         assert outcomes(at, BOAT, lambda: at.bought == 2) == ["unknown"]
         with Journal(at.state) as journal:
             journal.database.submit(lambda db: db.execute("DROP TRIGGER forgets_nothing")).result()
+        assert states(at) == ["unknown"]
+
+
+def test_what_waits_behind_a_door_that_only_marks_requests_is_not_in_doubt(tmp_path: Path) -> None:
+    with shop(tmp_path, plain=True, faults=[Fault("rate_limit", times=9, retry_after="30")]) as at:
+        assert outcomes(at, BOAT, lambda: at.bought == 1 and states(at) == [], door=StepMarks) == ["refused"]
+
+
+def test_what_goes_through_a_door_that_may_send_it_is_in_doubt(tmp_path: Path) -> None:
+    class Own(StepMarks):
+        passes = None  # type: ignore[assignment]
+
+    with shop(tmp_path, plain=True, faults=[Fault("rate_limit", times=9, retry_after="30")]) as at:
+        assert outcomes(at, BOAT, lambda: at.bought == 1, door=Own) == ["unknown"]
         assert states(at) == ["unknown"]
 
 

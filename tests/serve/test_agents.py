@@ -100,6 +100,11 @@ class Bench:
         while self.journal.runs.all()[0].status == "running":
             time.sleep(0.005)
 
+    def wait_for_word(self) -> None:
+        """Returns when whoever runs the server is told something."""
+        while not self.told:
+            time.sleep(0.005)
+
     def call(
         self, tools: Tools, arguments: dict[str, Any], name: str = "skyline", **client: Any
     ) -> types.CallToolResult:
@@ -288,6 +293,28 @@ def test_a_call_that_is_given_up_ends_its_run(bench: Bench, mode: Any) -> None:
 
     asyncio.run(given_up())
     assert bench.journal.runs.all()[0].status == "cancelled"
+
+
+def test_a_call_that_is_given_up_before_it_asks_a_service_names_no_command_that_knows_nothing_of_it(
+    bench: Bench,
+) -> None:
+    slow = SKYLINE.replace("flow:\n", "flow:\n  - {step: SLEEP, delay: 60000}\n")
+    begun = asyncio.Event()
+
+    async def heard(progress: float, total: float | None, message: str | None) -> None:
+        begun.set()
+
+    async def given_up() -> None:
+        async with Client(bench.tools(flow=slow).server) as agent:
+            call = asyncio.create_task(agent.call_tool("skyline", {"city": "Lisbon"}, progress_callback=heard))
+            await begun.wait()
+            call.cancel()
+            await asyncio.wait({call})
+            await asyncio.to_thread(bench.wait_for_word)
+
+    asyncio.run(given_up())
+    assert [each.endswith(" was given up: 0 pictures for $0.0000") for each in bench.told] == [True]
+    assert bench.journal.runs.all() == []
 
 
 def test_an_unknown_tool_is_an_error_of_the_protocol(bench: Bench) -> None:

@@ -11,9 +11,10 @@ from batch_bench import CARD, QUICK, bought, flow_of, until
 
 from flowdsl import Environment, Flow, Host, Note, Result, Storage
 from flowdsl.errors import ContentRefused, FlowError, ServiceError
+from flowdsl.events import Event, FlowFinished
 from flowdsl.journal.errors import RequestHeld
 from flowdsl.journal.journal import Journal
-from flowdsl_steps.image.simulator import Simulator
+from flowdsl_steps.image.simulator import Fault, Simulator
 from flowdsl_steps.image.vendor_batch.door import VendorBatchDoor, discount
 from flowdsl_steps.image.vendor_batch.files import Limits
 from flowdsl_steps.image.vendor_batch.journal import BatchJournal, MemoryBatchJournal
@@ -183,6 +184,24 @@ def test_a_vendor_without_a_batch_is_asked_directly_and_the_run_says_so(sim: Sim
             "sent directly, at its full price: `azure` has no batch for pictures that we know of",
         )
     ]
+
+
+def test_what_is_asked_directly_and_waits_to_be_sent_again_is_not_in_doubt(tmp_path: Path) -> None:
+    text = CARD.replace("OPENAI_IMAGE", "AZURE_OPENAI_IMAGE")
+    told: list[Event] = []
+
+    async def main(flow: Flow) -> None:
+        async with door_of(tmp_path) as door:
+            running = asyncio.create_task(flow.arun({"name": "P"}, effects=door, on_event=told.append))
+            await until(lambda: [each for each in told if isinstance(each, Note) and each.code == "retry"])
+            running.cancel()
+            await asyncio.gather(running, return_exceptions=True)
+
+    with Simulator(plain=True, faults=[Fault("rate_limit", times=9, retry_after="30")]) as sim:
+        environ = {"AZURE_OPENAI_ENDPOINT": sim.azure_endpoint, "AZURE_OPENAI_API_KEY": sim.key}
+        surroundings = Environment(environ=environ, storage=Storage(images=tmp_path / "images"), settings=None)
+        asyncio.run(main(surroundings.load(text)))
+    assert [each.in_doubt for each in told if isinstance(each, FlowFinished)] == [0]
 
 
 def test_a_key_that_is_wrong_ends_every_run_at_once(sim: Simulator, tmp_path: Path) -> None:

@@ -146,6 +146,13 @@ def test_certificates_that_cannot_be_read_are_told_before_anything_is_sent(
     assert (error.hint or "").startswith("give the path of a PEM file, or its text: ")
 
 
+def test_of_two_settings_with_certificates_that_cannot_be_read_both_are_told(tmp_path: Path) -> None:
+    error = lacking(entry("openai", **{name: str(tmp_path / name) for name in ("caPem", "clientPem")}))
+    assert error is not None
+    why = "No such file or directory"
+    assert error.message == f"the `caPem` of the service S cannot be used: {why}, nor can its `clientPem`: {why}"
+
+
 def test_a_file_of_credentials_that_cannot_be_read_is_told(tmp_path: Path) -> None:
     file = tmp_path / "key.json"
     for content, why in ((None, "No such file or directory"), ("{", "they are no JSON")):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from flowdsl.errors import ConfigError
 from flowdsl.step.service import Service
 from flowdsl.step.spec import is_templated
@@ -11,16 +13,17 @@ _WHAT = {"caPem": "certificates", "clientPem": "a certificate and its key"}
 
 def refuse_odd_pem(service: Service) -> None:
     """Raises ConfigError, before anything is sent, for certificates or a key of the entry that cannot be used."""
-    for name in _WHAT:
-        error = _error(service, name)
-        if error is not None:
-            raise _fault(service, name, error)
+    if wrong := _wrong(service):
+        raise _fault(service, wrong)
 
 
 def pem_fault(service: Service, error: OSError) -> ConfigError:
-    """The error for a connection that could not be opened: it names the setting that is to blame."""
-    wrong = [(name, found) for name in _WHAT if (found := _error(service, name)) is not None]
-    return _fault(service, *(wrong[0] if wrong else ("caPem", error)))
+    """The error for a connection that could not be opened: it names the settings that are to blame."""
+    return _fault(service, _wrong(service) or {"caPem": error})
+
+
+def _wrong(service: Service) -> dict[str, OSError]:
+    return {name: found for name in _WHAT if (found := _error(service, name)) is not None}
 
 
 def _error(service: Service, name: str) -> OSError | None:
@@ -36,9 +39,16 @@ def _error(service: Service, name: str) -> OSError | None:
     return None
 
 
-def _fault(service: Service, name: str, error: OSError) -> ConfigError:
+def _fault(service: Service, wrong: Mapping[str, OSError]) -> ConfigError:
+    """The error for one of the settings, or both."""
+    (name, error), *others = wrong.items()
+    more = "".join(f", nor can its `{each}`: {_said(why)}" for each, why in others)
     return ConfigError(
-        f"the `{name}` of the service {service.name} cannot be used: {error.strerror or type(error).__name__}",
+        f"the `{name}` of the service {service.name} cannot be used: {_said(error)}{more}",
         code="invalid-certificate",
         hint=f"give the path of a PEM file, or its text: {_WHAT[name]}, which begins with `-----BEGIN`",
     ).about(name)
+
+
+def _said(error: OSError) -> str:
+    return error.strerror or type(error).__name__

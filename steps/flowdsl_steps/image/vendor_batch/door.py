@@ -18,6 +18,7 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from flowdsl import Effect, Effects
+from flowdsl.engine.effects import passes
 from flowdsl.errors import RunError, ServiceUnavailable
 from flowdsl.image.image import Image
 from flowdsl.image.store import ImageStore
@@ -116,6 +117,10 @@ class VendorBatchDoor:
     def perform_now(self, effect: Effect, act: Callable[[], T]) -> T:
         """The result of an effect that needs no waiting."""
         return act() if self._inner is None else self._inner.perform_now(effect, act)
+
+    def passes(self, effect: Effect) -> bool:
+        """Whether a request does not go through a batch."""
+        return not _goes(effect) and passes(self._inner, effect)
 
     def order(self, effect: Effect) -> str | None:
         """Where it is known what becomes of a request, for the journal of a run: in this batch of ours, where it goes
@@ -256,6 +261,8 @@ class _Way:
         if reason is not None:
             self._effect.note("not-in-batch", f"sent directly, at its full price: {reason}")
             return None
+        if self._effect.sending is not None:
+            await self._effect.sending.begins()
         return await self._door.carry(carried, self._id, self._effect)
 
 
