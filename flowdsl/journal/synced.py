@@ -64,7 +64,7 @@ class Synced:
         while group := self._group():
             try:
                 self._files.sync(path for files, _ in group for path in files)
-            except Exception:  # noqa: BLE001  also where no more threads can be started: nobody would hear of the others
+            except (OSError, RuntimeError):  # also where no more threads can be started
                 for files, act in group:  # what one of them is refused for does not concern the others
                     act(self._failure(files))
             else:
@@ -76,7 +76,7 @@ class Synced:
     def _failure(self, files: Sequence[str]) -> Exception | None:
         try:
             self._files.sync(files)
-        except Exception as error:  # noqa: BLE001
+        except (OSError, RuntimeError) as error:
             return error
         return None
 
