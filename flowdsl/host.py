@@ -185,3 +185,17 @@ def refuse_async(name: str, function: Any) -> None:
                 f"{name} is an async function, and nobody waits for what it returns: give a plain one, or await it "
                 "before the run"
             )
+
+
+def expect_doors(journal: Any, effects: Any) -> None:
+    """Raises UsageError for what is no journal, or cannot stand in the door of effects."""
+    if journal is not None and (isinstance(journal, type) or not callable(getattr(journal, "door", None))):
+        wanted = "flowdsl.Journal(FOLDER), or an object with the method `door`"
+        raise UsageError(f"journal takes {wanted}, not {_kind(journal)}")
+    if effects is not None and (isinstance(effects, type) or not callable(getattr(effects, "perform", None))):
+        wanted = "an object with the methods `perform` and `perform_now`"
+        raise UsageError(f"effects takes {wanted}, not {_kind(effects)}")
+
+
+def _kind(value: Any) -> str:
+    return f"the class {value.__name__}" if isinstance(value, type) else type(value).__name__

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from contextlib import AbstractAsyncContextManager
-from typing import Protocol
+from typing import Any, Protocol
 
+from flowdsl.errors import UsageError
 from flowdsl.record import Record
 from flowdsl.template.limits import TemplateLimits
 
@@ -41,6 +42,24 @@ class Limits(Record):
     files_by_value: bool = True
     standard_input: bool = True
     concurrency: int | None = None
+
+
+_NUMBERS = (
+    "timeout_s", "steps", "image_bytes", "response_bytes", "context_bytes", "max_requests", "max_usd", "concurrency",
+)  # fmt: skip
+
+
+def expect_limits(limits: Any) -> None:
+    """Raises UsageError for an argument that is given and is no `Limits`, or holds what is no limit."""
+    if limits is None:
+        return
+    if not isinstance(limits, Limits):
+        raise UsageError(f"limits takes flowdsl.Limits(…), not {type(limits).__name__}")
+    for name in _NUMBERS:
+        value = getattr(limits, name)
+        is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+        if value is not None and not (is_number and value >= 0):
+            raise UsageError(f"{name} of flowdsl.Limits takes a number that is not below 0, not {value!r}")
 
 
 class Reservation(Protocol):

@@ -28,6 +28,9 @@ class OwnJournal:
         self.db.executescript(TABLES)
         self.resumed = set()
 
+    def close(self):
+        self.db.close()
+
     def resuming(self, run):
         self.resumed.add(run)
         return self

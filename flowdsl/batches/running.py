@@ -6,6 +6,7 @@ import asyncio
 import re
 from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Mapping
 from contextlib import aclosing, asynccontextmanager
+from os import PathLike
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -15,7 +16,9 @@ from flowdsl.document.dialects import message_of
 from flowdsl.engine.effects import ALL_CAME
 from flowdsl.engine.state import new_run_id
 from flowdsl.errors import ConfigError, RunError, UsageError
+from flowdsl.host import expect, expect_doors
 from flowdsl.journal.errors import JournalError, RequestHeld, record_held
+from flowdsl.limits import expect_limits
 
 if TYPE_CHECKING:
     from flowdsl.batches.dispatching import Dispatcher
@@ -101,9 +104,11 @@ async def batch(
         UsageError: an argument that cannot be, or a batch of this id goes on elsewhere.
         JournalError: the journal cannot be written. Runs that go on are ended.
     """
-    _check_given(flow, journal, batch_id)
-    if concurrency < 1:
-        raise UsageError(f"concurrency takes a number from 1 on, not {concurrency}")
+    _check_given(flow, records, batch_id)
+    _check_numbers(concurrency, max_requests, max_usd)
+    expect_doors(journal, effects)
+    expect_limits(limits)
+    expect("stop", stop, Stop, "flowdsl.Stop()")
     id = batch_id or new_run_id()
     async with records_of(journal, id, (max_requests, max_usd), effects) as kept, _connected(flow):
         work = _Work(flow, records, kept, id, limits, effects, on_event, tags, stop or Stop())
@@ -114,17 +119,31 @@ async def batch(
                 yield outcome
 
 
-def _check_given(flow: Any, journal: Any, id: Any) -> None:
-    """Raises UsageError for what is no flow, no journal, or no beginning of the ids of runs."""
+def _check_given(flow: Any, records: Any, id: Any) -> None:
+    """Raises UsageError for what is no flow, no records, or no beginning of the ids of runs."""
     from flowdsl.environment.flow import Flow
 
     if not isinstance(flow, Flow):
         raise UsageError(f"flow takes a flow that is loaded, such as flowdsl.load(…), not {type(flow).__name__}")
-    if journal is not None and (isinstance(journal, type) or not callable(getattr(journal, "door", None))):
-        named = f"the class {journal.__name__}" if isinstance(journal, type) else type(journal).__name__
-        raise UsageError(f"journal takes flowdsl.Journal(FOLDER), or an object with the method `door`, not {named}")
+    if isinstance(records, (str, bytes, PathLike)):
+        raise UsageError(
+            f"records takes the records themselves, such as csv.DictReader(open({str(records)!r})), not the "
+            f"{'path' if isinstance(records, PathLike) else 'text'}"
+        )
+    if isinstance(records, Mapping) or not isinstance(records, Iterable):
+        raise UsageError(f"records takes a list, or what gives dicts one by one, not {type(records).__name__}")
     if id is not None and not (isinstance(id, str) and _ID.fullmatch(id)):
         raise UsageError(f"batch_id takes 1 to 100 letters, digits, `.`, `_` and `-`, not {id!r}")
+
+
+def _check_numbers(concurrency: Any, max_requests: Any, max_usd: Any) -> None:
+    """Raises UsageError for what does not say how many, or how much."""
+    if not isinstance(concurrency, int) or concurrency < 1:
+        raise UsageError(f"concurrency takes a number from 1 on, not {concurrency!r}")
+    for name, value in (("max_requests", max_requests), ("max_usd", max_usd)):
+        is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+        if value is not None and not (is_number and value >= 0):
+            raise UsageError(f"{name} takes a number that is not below 0, not {value!r}")
 
 
 @asynccontextmanager

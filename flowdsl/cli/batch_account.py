@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from flowdsl.cli import vendor_batched
 from flowdsl.cli.failure import FAILED
-from flowdsl.cli.journaled import behind, listed_later, sum_of
+from flowdsl.cli.journaled import behind, elsewhere, listed_later, sum_of
 from flowdsl.cli.printed import point_to_report, saved_by_cache
 from flowdsl.display.visible import visible_line
 
@@ -75,30 +75,30 @@ def account(
     short = work.id[:13]
     if not options.quiet:
         sys.stderr.write(saved_by_cache(work.journal, options))
+    told = ""
     if unwritten:
-        sys.stderr.write(
-            f"stopped: {unwritten[0]}\n  make room; `flowdsl resume {short}` goes on, and buys nothing twice\n"
-        )
+        told += f"stopped: {unwritten[0]}\n  make room; `flowdsl resume {short}` goes on, and buys nothing twice\n"
     elif spent:
-        sys.stderr.write(spent[0])
+        told += spent[0]
     elif (signals or is_cancelled) and not held:
-        sys.stderr.write(f"interrupted; `flowdsl resume {short}` goes on, and buys nothing twice\n")
+        told += f"interrupted; `flowdsl resume {short}` goes on, and buys nothing twice\n"
     if held:
-        sys.stderr.write(
+        told += (
             "in doubt: requests were sent, and nobody knows what became of them; look at the vendor's own account\n"
             f"  `flowdsl resume {short} --resend` sends them again: one that was done is billed twice\n"
         )
     if caught:
-        sys.stderr.write(
+        told += (
             f"in doubt, and caught by the flow, which went on: {_requests(caught)} of {records(caught)}, sent, and "
             "perhaps done and billed; look at the vendor's own account\n"
             f"  not sent again by itself: `flowdsl runs show {work.id}.{min(caught)}` says how it can be\n"
         )
-    sys.stderr.write(behind(work.journal) + listed_later(work.journal, work.id))
+    told += behind(work.journal) + listed_later(work.journal, work.id)
     number = 0 if options.simulate else work.journal.batches.at_vendor(work.id)
     if number:
         goes_on = vendor_batched.goes_on(number, batched=options.vendor_batch)
-        sys.stderr.write(f"{goes_on}: `flowdsl resume {short}` fetches what it made\n")
+        told += f"{goes_on}: `flowdsl resume {short}` fetches what it made\n"
+    sys.stderr.write(told + elsewhere(work.journal, told))
     if signals:
         return 128 + signals[0]
     if is_cancelled:

@@ -67,7 +67,8 @@ def journal_of(flow: Flow, source: Source, options: Namespace, stack: ExitStack)
         is_begun = found is not None and (found.paid or found.in_doubt or found.at_vendor)
         if found is not None and is_begun and not options.quiet and options.from_step is None:
             sys.stderr.write(f"flowdsl: an earlier run of this flow is not finished: {worth(found)}\n")
-            sys.stderr.write(f"  `flowdsl resume {found.id}` goes on with it; this run buys everything anew\n")
+            then = f"  `flowdsl resume {found.id}` goes on with it; this run buys everything anew\n"
+            sys.stderr.write(then + elsewhere(journal, then))
     return journal
 
 
@@ -82,8 +83,22 @@ def listed_later(journal: Journal, id: str, *, of: str = "batch") -> str:
     return f"{pictures} in no manifest.json, which took no line: `flowdsl resume {id[:13]}` lists them once it can\n"
 
 
+def elsewhere(journal: Journal | None, said: str) -> str:
+    """What is said where a text names commands that take a run, and they do not find its journal from here; empty where
+    they do."""
+    if journal is None or not any(f"`flowdsl {command}" in said for command in ("resume", "runs")):
+        return ""
+    if state_of("<elsewhere>") == journal.folder:
+        return ""
+    from shlex import quote
+
+    folder = visible_line(quote(os.path.relpath(journal.folder)))
+    return f"the journal is in {folder}: commands that take its runs find it from here with FLOWDSL_STATE={folder}\n"
+
+
 def behind(journal: Journal) -> str:
     """What is said where the journal has not taken how paid requests ended; empty where it has all of them."""
+    journal.database.owed.settle()
     number = len(journal.database.owed)
     if not number:
         return ""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from flowdsl.cli.arguments import Parser, count, flag, pair, seconds, usd
 from flowdsl.cli.journaled import listed_later, state_of
 from flowdsl.cli.kept_arguments import give_again
-from flowdsl.cli.run_names import meant, short_id
+from flowdsl.cli.run_names import goes_on_elsewhere, meant, short_id
 from flowdsl.cli.served_arguments import take_inputs
 from flowdsl.errors import UsageError
 
@@ -169,20 +169,11 @@ def _check(run: KeptRun) -> None:
     if run.status == "dropped":
         raise UsageError(f"the run {run.id} was given up by `flowdsl runs cancel`: `flowdsl run` begins anew")
     if run.flow == OF_GATEWAY:
-        raise UsageError(
-            f"the run {run.id} is a request to a gateway: its client goes on with it by sending it again, with its "
-            "Idempotency-Key"
-        )
+        raise UsageError(f"the run {run.id} is a request to a gateway: {goes_on_elsewhere(run)}")
     if "argv" not in run.given and FLOW_TAG in run.tags:
-        raise UsageError(
-            f"a client of a gateway has begun the run {run.id}: with its Idempotency-Key it goes on with it by sending "
-            "it again"
-        )
+        raise UsageError(f"a client of a gateway has begun the run {run.id}: {goes_on_elsewhere(run)}")
     if "argv" not in run.given:
-        raise UsageError(
-            f"a host application has made the run {run.id}: there "
-            f'`flow.run(…, journal=journal.resuming("{run.id}"), run_id="{run.id}")` goes on with it'
-        )
+        raise UsageError(f"a host application has made the run {run.id}: there {goes_on_elsewhere(run)}")
 
 
 def _go_to(run: KeptRun | KeptBatch) -> None:

@@ -32,7 +32,7 @@ from flowdsl.cli.flow_files import flow_source
 from flowdsl.cli.flow_help import FlowHelp
 from flowdsl.cli.from_step import start_of
 from flowdsl.cli.given_inputs import GivenInputs
-from flowdsl.cli.journaled import announce, behind, journal_of, listed_later
+from flowdsl.cli.journaled import announce, behind, elsewhere, journal_of, listed_later
 from flowdsl.cli.kept_arguments import tags_of
 from flowdsl.cli.observed import add_watching, watchers
 from flowdsl.cli.printed import equal_requests, point_to_report, print_result
@@ -146,6 +146,7 @@ def perform(options: Namespace, source: Source) -> int:
         if journal is not None and not options.quiet:
             with suppress(ConfigError):  # a journal that cannot be read any more
                 equal += equal_requests(journal, result, options) + listed_later(journal, result.run, of="id")
+                equal += elsewhere(journal, f"{equal}`flowdsl runs`" if result.in_doubt else equal)
     nothing = account.lost.fruitless(result, flow)
     try:
         account.check_output()
@@ -215,6 +216,7 @@ def _failed(error: RunError, account: Account, options: Namespace, missing: str)
 def _tell(text: str, account: Account, options: Namespace, error: RunError | None = None) -> None:
     """Gives account of a run without a result: on stderr, as JSON on stdout too where that is asked for, and on stdout
     alone where stderr takes nothing."""
+    text += elsewhere(account.journal, text)
     told = tell(text)
     with suppress(BrokenPipeError, UnwrittenOutput), stdout_at_stake():
         if options.json and (error is not None or not told):

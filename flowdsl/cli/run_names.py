@@ -75,3 +75,16 @@ def _of_folder(journal: Journal, named: str) -> str:
         rows = journal.database.read(_OF_FILE, {"folder": os.path.join(folder, "")})  # noqa: PTH118
         ids = [row["id"] for row in rows]
     return f"{said}; write {ids[0][:13]}, of which that folder has the pictures" if ids else said
+
+
+def goes_on_elsewhere(run: KeptRun) -> str:
+    """How a run goes on that `flowdsl resume` does not take, as somebody else has begun it; empty for one of the
+    command."""
+    from flowdsl.journal.runs import OF_GATEWAY
+    from flowdsl.journal.tags import FLOW_TAG
+
+    if run.flow == OF_GATEWAY or ("argv" not in run.given and FLOW_TAG in run.tags):
+        return "its client goes on with it by sending it again, with its Idempotency-Key"
+    if run.batch is None and "argv" not in run.given:
+        return f'`flow.run(…, journal=journal.resuming("{run.id}"), run_id="{run.id}")` goes on with it'
+    return ""

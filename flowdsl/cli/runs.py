@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from flowdsl.cli.arguments import Parser, count, flag
 from flowdsl.cli.batch_runs import OPEN_ENDS, batches_as_json, check_goes_on, list_batches, of_batch
 from flowdsl.cli.journaled import named, state_of, sum_of
-from flowdsl.cli.run_names import meant, short_id
+from flowdsl.cli.run_names import goes_on_elsewhere, meant, short_id
 from flowdsl.display.visible import visible_line
 from flowdsl.errors import UsageError
 from flowdsl.nearest import nearest
@@ -168,7 +168,7 @@ def _show(runs: Runs, options: Namespace) -> int:
             print(f"  flowdsl runs release {run.id if run.batch else run.id[:13]} {ordered[0].id[:8]}", end="    ")
             print("lets one be ordered again: if it was done it is billed twice")
     elif run.may_be_resumed and not run.in_doubt:
-        print(f"`flowdsl resume {run.id[:13]}` goes on with it")
+        print(goes_on_elsewhere(run) or f"`flowdsl resume {run.id[:13]}` goes on with it")
     return 0
 
 
@@ -188,7 +188,7 @@ def _release(runs: Runs, options: Namespace) -> int:
     if batch is not None:
         check_goes_on(batch)
     number = runs.release(run.id, options.request)
-    then = f"`flowdsl resume {run.id[:13]}` sends what is released again"
+    then = goes_on_elsewhere(run) or f"`flowdsl resume {run.id[:13]}` sends what is released again"
     if run.batch is not None:
         options.journal.batches.reopen(run.batch)
         then = f"`flowdsl resume {run.batch[:13]}` sends what is released again"

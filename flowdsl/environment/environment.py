@@ -16,7 +16,7 @@ from flowdsl.environment.wanted import wanted
 from flowdsl.errors import FlowCheckError, FlowSyntaxError, PluginError, UsageError
 from flowdsl.host import Host, OpenTransport, Storage, expect, frozen, refuse_async
 from flowdsl.image.own_models import counting
-from flowdsl.limits import Limits
+from flowdsl.limits import Limits, expect_limits
 from flowdsl.record import Record, Unchanging
 from flowdsl.settings.entries import checked_settings
 from flowdsl.settings.layers import InForce, in_force
@@ -140,7 +140,7 @@ class Environment(Unchanging):
         expect("overrides", overrides, Mapping, "a dict")
         expect("host", host, Host, "flowdsl.Host(…)")
         expect("storage", storage, Storage, "flowdsl.Storage(…)")
-        expect("limits", limits, Limits, "flowdsl.Limits(…)")
+        expect_limits(limits)
         if isinstance(as_of, str):
             raise UsageError("as_of takes a datetime.date, not str")
         self._set(steps=tuple(steps), host=host or Host(), storage=storage or Storage(), limits=limits or Limits())

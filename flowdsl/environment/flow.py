@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 
 from flowdsl.checker.inputs import input_values
 from flowdsl.errors import UsageError
-from flowdsl.host import Host, OpenTransport, Storage, expect, refuse_async
+from flowdsl.host import Host, OpenTransport, Storage, expect, expect_doors, refuse_async
 from flowdsl.image.own_models import counting
-from flowdsl.limits import Limits
+from flowdsl.limits import Limits, expect_limits
 from flowdsl.values import copied
 
 if TYPE_CHECKING:
@@ -331,6 +331,7 @@ class Flow:
         expect("on_event", on_event, Callable, "a function")
         if on_event is not None:
             refuse_async("on_event", on_event)
+        expect_doors(journal, effects)
         with counting(self._settings.models):
             values = input_values(self.document.inputs, inputs or {})
             return await run_program(
@@ -361,7 +362,7 @@ class Flow:
         """
         if limits is None and run_id is None and tags is None:
             return _Given(self._settings.limits, None, {})
-        expect("limits", limits, Limits, "flowdsl.Limits(…)")
+        expect_limits(limits)
         expect("run_id", run_id, str, "a text")
         expect("tags", tags, Mapping, "a dict of texts")
         if run_id is not None and not _RUN_ID.fullmatch(run_id):

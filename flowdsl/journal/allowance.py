@@ -104,8 +104,9 @@ class OwnBudget:
             left = in_usd(max(self._most - spent, 0.0))
             message = (
                 f"this request can cost up to {in_usd(most_usd)}; {left} of the {in_usd(self._most)} a day of this "
+                "token are left"
             )
-            raise spent_day(f"{message}token are left", most_usd, self._most, self._remedy, self._clock())
+            raise spent_day(message, most_usd, self._most, self._remedy, self._clock())
         if self._others is None:
             return own
         try:

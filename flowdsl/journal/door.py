@@ -247,17 +247,15 @@ class JournalDoor:
             if row.blocks:
                 return (await self._paid(effect, act, row.place, asked, row))[0]
             return self._failed_again(effect, row)
+        if effect.sending is not None:
+            effect.sending.waits()
         sharing = self._sharing
         if sharing is None:
             return (await self._paid(effect, act, place, asked))[0]
         number = self._performed.next(place, asked)
-        if effect.sending is not None:
-            effect.sending.waits()
         known = await sharing.turn(asked, number)
         if known is not None:  # an equal one was on its way when this was asked for
             return self._shared(known, effect)  # type: ignore[no-any-return]
-        if effect.sending is not None:
-            effect.sending.keep_out()
         said: str | None = None
         try:
             result, said = await self._paid(effect, act, place, asked)
@@ -276,6 +274,8 @@ class JournalDoor:
         sending = effect.sending if self._inner is None and row is None else None
         if sending is None:
             await begin()
+            if effect.sending is not None:
+                effect.sending.keep_out()
         else:
             sending.heed(begin, partial(self._forget, key))
         try:

@@ -4,8 +4,9 @@ closed. Until then the requests stand in it as in doubt, the runs as killed, and
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from functools import partial
 from itertools import count
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     import sqlite3
 
 _NUMBERS = count()
+_PAUSE_S = 0.001
 Operation = Callable[["sqlite3.Connection"], Any]
 
 
@@ -26,10 +28,17 @@ class Owed:
         self._submit = submit
         """What hands an operation to the file."""
         self._left: dict[bytes | str, tuple[Operation, Sequence[str]]] = {}
+        self._under_way: dict[bytes | str, Future[Any]] = {}
 
     def __len__(self) -> int:
         """Of how many requests the file did not take how they ended."""
-        return sum(isinstance(key, bytes) for key in [*self._left])
+        return sum(isinstance(key, bytes) for key in {*self._left, *self._under_way})
+
+    def settle(self) -> None:
+        """Waits for those that are handed in again: they are written, or left."""
+        while self._under_way:
+            wait([*self._under_way.values()])
+            time.sleep(_PAUSE_S)  # who waits goes on before what became of it is noted
 
     def submit(
         self,
@@ -62,10 +71,16 @@ class Owed:
             if (left := self._left.pop(key, None)) is not None:
                 is_any = True
                 try:
-                    self.submit(key, *left, at_once=False)
+                    again = self.submit(key, *left, at_once=False)
                 except JournalError:
                     self._left[key] = left
+                else:
+                    self._under_way[key] = again
+                    again.add_done_callback(partial(self._tried, key))
         return is_any
+
+    def _tried(self, key: bytes | str, _: Future[Any]) -> None:
+        self._under_way.pop(key, None)
 
     def _done(self, key: bytes | str, operation: Operation, files: Sequence[str], written: Future[Any]) -> None:
         if written.exception() is not None:

@@ -20,6 +20,8 @@ _FEW = 16
 files wait for it together."""
 
 
+_FAILURES = (OSError, RuntimeError, ValueError)
+"""The second where no more threads can be started: nobody would hear of the others."""
 _Waiting = tuple[Sequence[str], Callable[[Exception | None], None]]
 
 
@@ -64,7 +66,7 @@ class Synced:
         while group := self._group():
             try:
                 self._files.sync(path for files, _ in group for path in files)
-            except (OSError, RuntimeError):  # also where no more threads can be started
+            except _FAILURES:
                 for files, act in group:  # what one of them is refused for does not concern the others
                     act(self._failure(files))
             else:
@@ -76,7 +78,7 @@ class Synced:
     def _failure(self, files: Sequence[str]) -> Exception | None:
         try:
             self._files.sync(files)
-        except (OSError, RuntimeError) as error:
+        except _FAILURES as error:
             return error
         return None
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from python_multipart.exceptions import FormParserError
 from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartException
 from starlette.requests import ClientDisconnect, Request
@@ -97,10 +98,9 @@ async def edit(request: Request, deployment: str | None) -> Asked:
                     fields.append((name, value))
     except ClientDisconnect:
         raise ClientGone from None
-    except MultiPartException as error:
-        raise Refusal(
-            400, f"We could not parse the form of your request: {error.message}", code="invalid_form"
-        ) from None
+    except (MultiPartException, FormParserError) as error:  # older versions of starlette let the second pass
+        why = error.message if isinstance(error, MultiPartException) else "Invalid multipart data."
+        raise Refusal(400, f"We could not parse the form of your request: {why}", code="invalid_form") from None
     body = form_values(fields)
     note_fields(request.scope["state"], body, KNOWN_OF_EDITS)
     for name in (name for name in NOT_IN_FORMS if name in body):

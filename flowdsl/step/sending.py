@@ -30,22 +30,22 @@ class Sending:
             self.is_out = True
 
     def refused(self) -> None:
-        """The service took nothing, and it is sent again after a pause."""
+        """The service took nothing, and it is sent again after a pause; or it was broken off before anything left."""
         if not self._is_kept_so:
             self.is_out = False
             if self._withdraw is not None:
                 self._withdraw()
-
-    def waits(self) -> None:
-        """It is not on its way, whoever may send it later: it waits for what an equal one brings."""
-        self.is_out = self._is_kept_so = False
 
     def keep_out(self) -> None:
         """Somebody else may send it, or have sent it before: it may have reached the service at any time, unless a door
         heeds when it is sent."""
         self.is_out = self._is_kept_so = True
 
+    def waits(self) -> None:
+        """Whoever performs the effect has not begun with it: it waits for an equal one, or for the journal."""
+        self.is_out = self._is_kept_so = False
+
     def heed(self, begin: Callable[[], Awaitable[None]], withdraw: Callable[[], None]) -> None:
         """Has `begin` awaited before each attempt, and `withdraw` called when one was refused and is made again."""
         self._begin, self._withdraw = begin, withdraw
-        self.is_out = self._is_kept_so = False
+        self.waits()

@@ -85,3 +85,24 @@ def test_a_record_that_a_batch_does_not_have_is_told_as_that(run: Run) -> None:
     said = f"record 7 of the batch {id} has paid for nothing: `flowdsl runs show {id}` shows the batch, whose records"
     assert said in run("runs", "show", "last.7")[2]
     assert run("runs", "show", f"{id}.0")[0] == 0
+
+
+@pytest.mark.parametrize("what", ["run", "batch"])
+def test_what_goes_on_with_a_run_of_another_project_works_as_it_is_told(
+    run: Run, what: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("FLOWDSL_STATE")
+    for name in ("here", "there"):
+        Path(name).mkdir()
+        Path(name, "flowdsl.toml").touch()
+    Path("card.flow.yaml").rename("there/card.flow.yaml")
+    monkeypatch.chdir("here")
+    more = ["--over", "../people.csv"] if what == "batch" else []
+    failing = ["--simulate", "--fault", "OPENAI_IMAGE_GENERATION=server_error"]
+    told = run(what, "../there/card.flow.yaml", *more, *failing)[2]
+    assert "`flowdsl resume" in told
+    assert told.splitlines()[-1].endswith("find it from here with FLOWDSL_STATE=../there/.flowdsl")
+    assert run("resume", "--resend")[0] == 2
+    monkeypatch.setenv("FLOWDSL_STATE", "../there/.flowdsl")
+    assert run("resume", "--resend")[0] == 0
+    assert run(what, "../there/card.flow.yaml", *more, "--simulate")[2].count("FLOWDSL_STATE") == 0

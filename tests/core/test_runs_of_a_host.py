@@ -110,8 +110,18 @@ def test_an_id_that_could_not_be_part_of_a_file_name_is_refused(name: str) -> No
         ({"run_id": 5}, "run_id takes a text, not int"),
         ({"tags": ["a"]}, "tags takes a dict of texts, not list"),
         ({"tags": {"a": 5}}, "tags takes a dict of texts: 'a' is int"),
+        (
+            {"limits": flowdsl.Limits(max_usd=-1)},
+            "max_usd of flowdsl.Limits takes a number that is not below 0, not -1",
+        ),
+        ({"limits": flowdsl.Limits(timeout_s="5")}, "timeout_s of flowdsl.Limits takes a number that .* not '5'"),  # type: ignore[arg-type]
+        (
+            {"journal": "state"},
+            r"journal takes flowdsl\.Journal\(FOLDER\), or an object with the method `door`, not str",
+        ),
+        ({"effects": "none"}, "effects takes an object with the methods `perform` and `perform_now`, not str"),
     ],
-    ids=["limits", "an id", "a list", "a number"],
+    ids=["limits", "an id", "a list", "a number", "below 0", "a text", "a folder for a journal", "no effects"],
 )
 def test_an_argument_of_a_run_of_the_wrong_kind_is_refused(given: dict[str, Any], message: str) -> None:
     with pytest.raises(UsageError, match=message):

@@ -8,6 +8,8 @@ import contextlib
 import os
 import ssl
 import subprocess
+import sys
+import tempfile
 import traceback
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -19,7 +21,7 @@ from image_bench import Bench
 from image_server import Tiny, plain, tiny
 
 from flowdsl.errors import ConfigError, FlowError
-from flowdsl_steps.http.connect import pem_file
+from flowdsl_steps.http.connect import pem_file, tls_context
 from flowdsl_steps.http.connection import Delivery
 from flowdsl_steps.http.proxy import environment_proxy, is_excepted
 from flowdsl_steps.http.transport import open_client
@@ -156,6 +158,17 @@ def test_every_kind_of_entry_in_no_proxy_counts(
     monkeypatch.setenv("https_proxy", "http://proxy.test:3128")
     assert is_excepted(host, port) is excepted
     assert (environment_proxy("https", host, port) is None) is excepted
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems take a key from a file alone")
+def test_the_key_of_a_client_lies_in_no_file_that_a_killed_process_leaves(
+    certificate: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(certificate / "nowhere"))
+    both = "".join((certificate / name).read_text("ascii") for name in ("ca.pem", "key.pem"))
+    tls_context(None, both)
+    with pytest.raises(ssl.SSLError):
+        tls_context(None, both.replace("M", "N"))
 
 
 def test_a_file_of_certificates_that_is_none_is_named_before_any_request(

@@ -5,12 +5,13 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import pytest
 from journaled import BOAT, Shop, shop
@@ -45,7 +46,7 @@ asyncio.run(main())
 """
 
 
-def outcomes(at: Shop, text: str, is_time: Callable[[], bool], cache: Literal["run", "off"] = "off") -> list[str]:
+def outcomes(at: Shop, text: str, is_time: Callable[[], bool], *, cache: Any = "off") -> list[str]:
     """How the requests of a run ended that is cancelled when it is time."""
     told: list[Event] = []
 
@@ -72,7 +73,7 @@ def spent(at: Shop) -> float:
     return float(at.rows("SELECT sum(usd) AS usd FROM spending")[0]["usd"])
 
 
-@pytest.mark.parametrize("setting", [{"rateLimit": 1}, {"imageRateLimit": 1}])
+@pytest.mark.parametrize("setting", [{"rateLimit": 1}, pytest.param({"imageRateLimit": 1}, marks=pytest.mark.long)])
 def test_what_waits_for_its_turn_is_not_in_doubt(tmp_path: Path, setting: dict[str, Any]) -> None:
     with shop(tmp_path, plain=True) as at:
         at.service = setting
@@ -91,6 +92,20 @@ def test_what_waits_for_a_place_is_not_in_doubt(tmp_path: Path, is_of_all: bool)
         at.limits = {"concurrency": 1} if is_of_all else {}
         assert outcomes(at, THREE, lambda: at.bought == 1) == ["refused", "refused", "unknown"]
         assert states(at) == ["unknown"]
+
+
+def test_what_waits_for_an_equal_request_is_not_in_doubt(tmp_path: Path) -> None:
+    with shop(tmp_path, plain=True, faults=[Fault("hang", times=9)]) as at:
+        text = THREE.replace("boat {{ flowContext.i }}", "boat")
+        assert outcomes(at, text, lambda: at.bought == 1, cache="run") == ["refused", "refused", "unknown"]
+        assert states(at) == ["unknown"]
+
+
+def test_what_waits_for_a_connection_is_not_in_doubt(tmp_path: Path) -> None:
+    with shop(tmp_path, plain=True) as at, socket.create_server(("127.0.0.1", 0)) as silent:
+        at.service = {"endpoint": f"https://127.0.0.1:{silent.getsockname()[1]}/v1"}  # says nothing of TLS
+        assert outcomes(at, BOAT, lambda: states(at) == ["started"]) == ["refused"]
+        assert (states(at), spent(at)) == ([], 0.0)
 
 
 def test_what_was_refused_and_waits_to_be_sent_again_is_not_in_doubt(tmp_path: Path) -> None:
@@ -132,13 +147,7 @@ def test_a_refusal_that_is_written_late_forgets_no_request_that_has_begun_again(
         assert states(at) == ["unknown"]
 
 
-def test_what_waits_for_what_an_equal_one_brings_is_not_in_doubt(tmp_path: Path) -> None:
-    with shop(tmp_path, plain=True, faults=[Fault("hang", times=9)]) as at:
-        equal = THREE.replace(" {{ flowContext.i }}", "")
-        assert outcomes(at, equal, lambda: at.bought == 1, cache="run") == ["refused", "refused", "unknown"]
-        assert (states(at), spent(at)) == (["unknown"], pytest.approx(at.rows()[0]["most_usd"]))
-
-
+@pytest.mark.long
 def test_what_may_be_billed_and_waits_to_be_sent_again_stays_in_doubt(tmp_path: Path) -> None:
     with shop(tmp_path, plain=True, faults=[Fault("reset_before_body", times=9)]) as at:
         at.service = {"onUnknown": "resend"}

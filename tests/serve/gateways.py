@@ -9,11 +9,13 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import date
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import httpx
 import openai
+import pytest
 
 import flowdsl
 from flowdsl.cli.serve import PATHS
@@ -31,6 +33,8 @@ DAY = date(2026, 11, 21)
 MODEL = "gpt-image-2"
 SMALL: Mapping[str, Any] = {"model": MODEL, "size": "1024x1024", "quality": "low"}
 """What the tests ask for beside a prompt."""
+FOR_AGENTS = pytest.mark.skipif(find_spec("mcp") is None, reason="pip install 'flowdsl[mcp]'")
+"""The rest of a file is for a gateway without that extra too."""
 
 
 class Running:

@@ -129,7 +129,9 @@ def test_a_request_in_doubt_is_sent_again_when_somebody_has_decided_that_and_by_
         assert (main(["resume"]), main(["resume", run])) == (2, 2)
         said = capsys.readouterr().err
         assert "is unfinished" in said and "is a request to a gateway" in said
-        assert main(["runs", "release", run]) == 0
+        assert (main(["runs", "release", run]), main(["runs", "show", run])) == (0, 0)
+        said = capsys.readouterr().out
+        assert said.count("by sending it again, with its Idempotency-Key") == 2 and "flowdsl resume" not in said
         assert gateway.post(BODY, headers=keyed("decided")).status_code == 200
         assert gateway.bought == 2
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from gateways import DAY, SMALL
+from gateways import DAY, FOR_AGENTS, SMALL
 
 from flowdsl_steps.image.simulator import Simulator
 from tests.verify.gateway_processes import children
@@ -48,6 +48,7 @@ def listens(pid: int, port: str) -> bool:
 
 
 @pytest.mark.long
+@FOR_AGENTS
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux says what a process holds")
 @pytest.mark.parametrize("workers", [1, 2])
 def test_who_waits_is_told_and_is_not_to_send_it_again(tmp_path: Path, workers: int) -> None:

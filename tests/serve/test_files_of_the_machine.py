@@ -12,9 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from gateways import DAY, Running, running_gateway
-from mcp import Client
-from mcp.client.streamable_http import streamable_http_client
+from gateways import DAY, FOR_AGENTS, Running, running_gateway
 from PIL import Image as Picture
 
 import flowdsl
@@ -121,7 +119,11 @@ def test_a_picture_in_a_data_address_is_taken(gateway: Running, flow: str) -> No
 
 
 @pytest.mark.long
+@FOR_AGENTS
 def test_an_agent_over_http_names_no_file_either(gateway: Running) -> None:
+    from mcp import Client
+    from mcp.client.streamable_http import streamable_http_client
+
     async def called(picture: str) -> Any:
         async with Client(streamable_http_client(f"{gateway.url}/mcp")) as agent:
             return await agent.call_tool("option", {"picture": picture})

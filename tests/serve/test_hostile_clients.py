@@ -10,9 +10,9 @@ from pathlib import Path
 
 import httpx
 import pytest
-from gateways import MODEL, SMALL, Running, running_gateway
+from gateways import FOR_AGENTS, MODEL, SMALL, Running, running_gateway
 
-from flowdsl.serve import bodies, mcp_address, reading
+from flowdsl.serve import bodies, reading
 from flowdsl.serve.pictures import LIFE_S, Pictures
 
 NAME = f"{'ab' * 32}.png"
@@ -57,6 +57,7 @@ MCP = (
 )
 
 
+@FOR_AGENTS
 def test_half_a_body_of_an_agent_is_given_up_and_not_held(agents: Running, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bodies, "PATIENCE_S", 0.2)
     found = raw(agents, MCP + b"Content-Length: 1000000\r\n\r\n" + b"{" * 50_000)  # which come in one piece
@@ -64,12 +65,14 @@ def test_half_a_body_of_an_agent_is_given_up_and_not_held(agents: Running, monke
     assert agents.server.application.reading.length == 0
 
 
+@FOR_AGENTS
 def test_a_body_of_an_agent_that_grows_too_large_is_cut(agents: Running, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(mcp_address, "LONGEST_JSON", 100)
+    monkeypatch.setattr("flowdsl.serve.mcp_address.LONGEST_JSON", 100)
     found = raw(agents, MCP + b"Transfer-Encoding: chunked\r\n\r\n", *[b"50\r\n" + b"x" * 0x50 + b"\r\n"] * 2)
     assert found.startswith(b"HTTP/1.1 413 ") and b'"code":"request_too_large"' in found
 
 
+@FOR_AGENTS
 def test_half_bodies_of_agents_are_counted_with_all_others(agents: Running, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reading, "MOST_HELD", 49_999)
     found = raw(agents, MCP + b"Content-Length: 1000000\r\n\r\n" + b"{" * 50_000)
@@ -77,6 +80,7 @@ def test_half_bodies_of_agents_are_counted_with_all_others(agents: Running, monk
     assert agents.server.application.reading.length == 0
 
 
+@FOR_AGENTS
 def test_an_agent_may_send_a_picture_as_large_as_any_client(agents: Running) -> None:
     said = {"jsonrpc": "2.0", "id": 1, "method": "tools/call"}
     call = {**said, "params": {"name": "a", "arguments": {"text": "A" * 6_000_000}}}
@@ -126,7 +130,7 @@ def test_a_gateway_that_does_all_it_can_tells_the_next_to_come_back(
     assert found.json()["error"]["code"] == "server_is_overloaded"
 
 
-@pytest.mark.parametrize("path", ["/flows/a/runs", "/mcp"])
+@pytest.mark.parametrize("path", ["/flows/a/runs", pytest.param("/mcp", marks=FOR_AGENTS)])
 def test_a_gateway_that_does_all_it_can_begins_no_flow_either(
     agents: Running, monkeypatch: pytest.MonkeyPatch, path: str
 ) -> None:

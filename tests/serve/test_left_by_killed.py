@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from gateways import SMALL, running_gateway
+from gateways import FOR_AGENTS, SMALL, running_gateway
 
 KEEPS = """
 import sys
@@ -47,6 +47,7 @@ def test_files_that_a_killed_gateway_kept_for_further_runs_are_removed(tmp_path:
 
 
 @pytest.mark.long
+@FOR_AGENTS
 def test_files_that_a_killed_server_of_an_agent_kept_for_further_runs_are_removed(tmp_path: Path) -> None:
     state, flow = tmp_path / "state", tmp_path / "a.flow.yaml"
     flow.write_text("- step: SET\n  a: 1\n", encoding="utf-8")

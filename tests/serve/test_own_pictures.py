@@ -10,9 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from gateways import SMALL, Running, running_gateway
-from mcp import Client
-from mcp.client.streamable_http import streamable_http_client
+from gateways import FOR_AGENTS, SMALL, Running, running_gateway
 
 from flowdsl.serve.pictures import Pictures
 
@@ -67,8 +65,12 @@ def test_a_flow_takes_a_picture_by_its_address(gateway: Running, address: str) -
 
 
 @pytest.mark.long
+@FOR_AGENTS
 @pytest.mark.parametrize("mode", ["auto", "legacy"])
 def test_an_agent_hands_on_a_picture_by_its_address(gateway: Running, address: str, mode: Any) -> None:
+    from mcp import Client
+    from mcp.client.streamable_http import streamable_http_client
+
     async def called() -> Any:
         async with Client(streamable_http_client(f"{gateway.url}/mcp"), mode=mode) as agent:
             return await agent.call_tool("edit", {"picture": address})

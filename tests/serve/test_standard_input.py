@@ -7,6 +7,7 @@ import asyncio
 from pathlib import Path
 
 import pytest
+from gateways import FOR_AGENTS
 
 import flowdsl
 from flowdsl.cli import main
@@ -36,7 +37,9 @@ def project(folder: Path, flow: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "command", [["serve", "--check"], ["serve", "--simulate"], ["mcp", "--simulate"]], ids=" ".join
+    "command",
+    [["serve", "--check"], ["serve", "--simulate"], pytest.param(["mcp", "--simulate"], marks=FOR_AGENTS)],
+    ids=" ".join,
 )
 @pytest.mark.parametrize("way", WAYS)
 def test_a_flow_that_would_read_the_standard_input_of_its_server_is_refused_before_it_is_served(

@@ -6,6 +6,7 @@ import shlex
 from pathlib import Path
 
 import pytest
+from gateways import FOR_AGENTS
 from PIL import Image
 
 from flowdsl.cli import main
@@ -53,7 +54,7 @@ def ended(command: str, capsys: pytest.CaptureFixture[str]) -> tuple[int, str]:
         ("tokens show shop", "`flowdsl tokens list` shows all"),
         ("mcp --port 80 flows", "`flowdsl serve` serves flows to agents at `/mcp`"),
         ("mcp --stdio flows", "leave it out"),
-        ("mcp empty", "the folder `empty` holds no flow"),
+        pytest.param("mcp empty", "the folder `empty` holds no flow", marks=FOR_AGENTS),
     ],
 )
 def test_a_wrong_word_is_told_with_the_right_one(command: str, said: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -66,6 +67,7 @@ def test_a_host_alone_is_taken(host: str, capsys: pytest.CaptureFixture[str]) ->
     assert ended(f"serve --check --host {host}", capsys)[0] == 0
 
 
+@FOR_AGENTS
 def test_a_file_that_is_a_picture_is_not_to_be_saved_as_text(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     Image.new("RGB", (8, 8)).save(project / "kite.png")
     code, err = ended("mcp kite.png --simulate", capsys)

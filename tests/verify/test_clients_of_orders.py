@@ -26,7 +26,8 @@ mistralai = pytest.importorskip("mistralai.client", reason=WHY)
 zai = pytest.importorskip("zai", reason=WHY)
 httpx2 = pytest.importorskip("httpx2", reason=WHY)  # what huggingface_hub sends with
 pytestmark = [
-    pytest.mark.filterwarnings(f"ignore:::{name}") for name in ("dashscope", "huggingface_hub", "mistralai", "zai")
+    pytest.mark.filterwarnings(f"ignore:::{name}")
+    for name in ("dashscope", "huggingface_hub", "jsonpath.jsonpath", "mistralai", "zai")  # mistralai uses jsonpath
 ]
 
 
@@ -51,9 +52,11 @@ def asked_by_both(fake: Fake) -> tuple[list[Any], list[Any]]:
 
 def test_zai_sdk_and_we_ask_zhipu_for_the_same(tmp_path: Path) -> None:
     with running(zhipu_fake.ZhipuFake(polls=1)) as fake:
-        client = zai.ZaiClient(api_key=zhipu_fake.KEY, base_url=f"{fake.url}/api/paas/v4")
         options = {"size": "1024x1024", "quality": "hd"}
-        found = client.images.generations(model="cogview-4-250304", prompt="a lighthouse", user_id="user-01", **options)
+        with zai.ZaiClient(api_key=zhipu_fake.KEY, base_url=f"{fake.url}/api/paas/v4") as client:
+            found = client.images.generations(
+                model="cogview-4-250304", prompt="a lighthouse", user_id="user-01", **options
+            )
         assert found.data[0].url == f"{fake.url}/pictures/1.png"
         entry = {"provider": "zhipu", "endpoint": fake.url, "apiKey": zhipu_fake.KEY, "model": "cogview-4-250304"}
         bought(tmp_path, entry, user="user-01", **options)
@@ -63,10 +66,10 @@ def test_zai_sdk_and_we_ask_zhipu_for_the_same(tmp_path: Path) -> None:
 
 def test_zai_sdk_and_we_ask_zhipu_for_an_order(tmp_path: Path) -> None:
     with running(zhipu_fake.ZhipuFake(polls=1)) as fake:
-        client = zai.ZaiClient(api_key=zhipu_fake.KEY, base_url=f"{fake.url}/api/paas/v4")
-        order = client.images.async_generations(model="glm-image", prompt="a lighthouse", size="1280x1280")
-        assert client.images.retrieve_images_result(order.id).task_status == "PROCESSING"
-        assert client.images.retrieve_images_result(order.id).image_result[0].url == f"{fake.url}/pictures/1.png"
+        with zai.ZaiClient(api_key=zhipu_fake.KEY, base_url=f"{fake.url}/api/paas/v4") as client:
+            order = client.images.async_generations(model="glm-image", prompt="a lighthouse", size="1280x1280")
+            assert client.images.retrieve_images_result(order.id).task_status == "PROCESSING"
+            assert client.images.retrieve_images_result(order.id).image_result[0].url == f"{fake.url}/pictures/1.png"
         entry = {"provider": "zhipu", "endpoint": fake.url, "apiKey": zhipu_fake.KEY, "model": "glm-image"}
         bought(tmp_path, entry, size="1280x1280")
         theirs, ours = asked_by_both(fake)
@@ -118,8 +121,10 @@ def test_dashscope_and_we_are_given_a_picture_at_once(alibaba: dashscope_fake.Da
 
 
 def test_mistralai_and_we_start_the_same_conversation(tmp_path: Path) -> None:
-    with running(mistral_fake.MistralFake()) as fake:
-        client = mistralai.Mistral(api_key=mistral_fake.KEY, server_url=fake.url)
+    with (
+        running(mistral_fake.MistralFake()) as fake,
+        mistralai.Mistral(api_key=mistral_fake.KEY, server_url=fake.url) as client,
+    ):
         turn = client.beta.conversations.start(
             model="mistral-medium-latest",
             inputs="a lighthouse",
@@ -147,6 +152,9 @@ class ToFake(httpx2.BaseTransport):
             request.url = request.url.copy_with(scheme="http", host=self._fake.host, port=self._fake.port)
         return self._network.handle_request(request)
 
+    def close(self) -> None:
+        self._network.close()
+
 
 @pytest.mark.parametrize("partner", sorted(huggingface_fake.ROUTES))
 def test_huggingface_hub_and_we_ask_a_partner_for_the_same(
@@ -167,6 +175,7 @@ def test_huggingface_hub_and_we_ask_a_partner_for_the_same(
         huggingface_hub.set_client_factory(lambda: httpx2.Client(transport=ToFake(fake.url)))
         client = huggingface_hub.InferenceClient(provider=partner, api_key=huggingface_fake.KEY)
         picture = client.text_to_image("a lighthouse", model=huggingface_fake.MODEL, width=1024, height=768)
+        huggingface_hub.close_session()  # the client holds a connection of everybody's
         assert picture.size == (61, 43)
         entry = {"provider": "huggingface", "endpoint": fake.url, "apiKey": huggingface_fake.KEY}
         chosen = {"model": huggingface_fake.MODEL, "partner": partner, "partnerModel": there}

@@ -34,8 +34,8 @@ def essence(asked: Asked) -> tuple[str, str, Any]:
 
 def test_the_client_of_openai_and_we_ask_openai_for_the_same(tmp_path: Path) -> None:
     with running(openai_fake.OpenAIFake()) as fake:
-        client = openai.OpenAI(base_url=f"{fake.url}/v1", api_key=openai_fake.KEY)
-        found = client.images.generate(model="gpt-image-2", prompt="a lighthouse", size="1024x1024", quality="low")
+        with openai.OpenAI(base_url=f"{fake.url}/v1", api_key=openai_fake.KEY) as client:
+            found = client.images.generate(model="gpt-image-2", prompt="a lighthouse", size="1024x1024", quality="low")
         assert found.data is not None
         assert found.usage is not None
         assert (found.data[0].b64_json, found.usage.total_tokens) == (PICTURE_B64, 204)
@@ -49,9 +49,9 @@ def test_the_client_of_openai_and_we_ask_openai_for_the_same(tmp_path: Path) -> 
 def test_the_client_of_openai_and_we_ask_a_deployment_of_azure_for_the_same(tmp_path: Path) -> None:
     with running(openai_fake.AzureFake()) as fake:
         place = {"azure_endpoint": fake.url, "api_version": "2025-04-01-preview", "azure_deployment": "images"}
-        client = openai.AzureOpenAI(api_key=openai_fake.KEY, **place)
         fake.names_model = True  # the client names the deployment in the body too
-        found = client.images.generate(model="images", prompt="a lighthouse", size="1024x1024")
+        with openai.AzureOpenAI(api_key=openai_fake.KEY, **place) as client:
+            found = client.images.generate(model="images", prompt="a lighthouse", size="1024x1024")
         assert found.data is not None
         assert found.data[0].b64_json == PICTURE_B64
         fake.names_model = False
@@ -66,8 +66,8 @@ def test_the_client_of_openai_and_we_ask_a_deployment_of_azure_for_the_same(tmp_
 def test_the_client_of_openrouter_and_we_ask_for_the_same(tmp_path: Path) -> None:
     model = "google/gemini-nano-banana-2.1"
     with running(openrouter_fake.OpenRouterFake()) as fake:
-        client = openrouter.OpenRouter(api_key=openrouter_fake.KEY, server_url=f"{fake.url}/api/v1")
-        found = client.images.generate(model=model, prompt="a lighthouse", size="1024x1024", seed=7)
+        with openrouter.OpenRouter(api_key=openrouter_fake.KEY, server_url=f"{fake.url}/api/v1") as client:
+            found = client.images.generate(model=model, prompt="a lighthouse", size="1024x1024", seed=7)
         assert found.data[0].b64_json == PICTURE_B64
         entry = {"provider": "openrouter", "endpoint": fake.url, "apiKey": openrouter_fake.KEY, "model": model}
         bought(tmp_path, entry, size="1024x1024", seed=7)
@@ -94,8 +94,8 @@ def test_the_client_of_ollama_and_we_ask_for_the_same(tmp_path: Path) -> None:
 
 def test_the_client_of_cloudflare_and_we_run_the_same_model(tmp_path: Path) -> None:
     with running(workersai_fake.WorkersAIFake()) as fake:
-        client = cloudflare.Cloudflare(api_token=workersai_fake.KEY, base_url=f"{fake.url}/client/v4")
-        found = client.ai.run(workersai_fake.SCHNELL, account_id=workersai_fake.ACCOUNT, prompt="a lighthouse")
+        with cloudflare.Cloudflare(api_token=workersai_fake.KEY, base_url=f"{fake.url}/client/v4") as client:
+            found = client.ai.run(workersai_fake.SCHNELL, account_id=workersai_fake.ACCOUNT, prompt="a lighthouse")
         assert found["image"] == PICTURE_B64
         entry = {"provider": "workersai", "endpoint": f"{fake.url}/client/v4", "apiKey": workersai_fake.KEY}
         bought(tmp_path, {**entry, "model": workersai_fake.SCHNELL, "accountId": workersai_fake.ACCOUNT})

@@ -91,7 +91,8 @@ def essence(asked: Asked) -> tuple[str, str, Any]:
 
 
 def test_google_genai_and_we_ask_the_gemini_api_for_the_same(gemini: gemini_fake.GeminiFake, tmp_path: Path) -> None:
-    found = drawn(gemini_client(gemini), "a lighthouse", aspect_ratio="16:9", image_size="1K")
+    with gemini_client(gemini) as client:
+        found = drawn(client, "a lighthouse", aspect_ratio="16:9", image_size="1K")
     pictures = [part.inline_data.data for part in found.parts if part.inline_data and not part.thought]
     assert pictures == [PICTURE]
     assert (found.candidates[0].finish_reason.name, found.usage_metadata.prompt_token_count) == ("STOP", 8)
@@ -102,20 +103,20 @@ def test_google_genai_and_we_ask_the_gemini_api_for_the_same(gemini: gemini_fake
 
 
 def test_google_genai_reads_what_is_refused_there(gemini: gemini_fake.GeminiFake) -> None:
-    client = gemini_client(gemini)
-    blocked = drawn(client, "something forbidden").prompt_feedback
-    assert blocked.block_reason.name == "PROHIBITED_CONTENT"
-    assert drawn(client, "an unsafe picture").candidates[0].finish_reason.name == "IMAGE_SAFETY"
-    assert drawn(client, "only words").text == "I cannot draw this."
-    with pytest.raises(genai.errors.APIError) as caught:
-        drawn(client, "used up")
+    with gemini_client(gemini) as client:
+        blocked = drawn(client, "something forbidden").prompt_feedback
+        assert blocked.block_reason.name == "PROHIBITED_CONTENT"
+        assert drawn(client, "an unsafe picture").candidates[0].finish_reason.name == "IMAGE_SAFETY"
+        assert drawn(client, "only words").text == "I cannot draw this."
+        with pytest.raises(genai.errors.APIError) as caught:
+            drawn(client, "used up")
     assert (caught.value.code, caught.value.status) == (429, "RESOURCE_EXHAUSTED")
 
 
 def test_google_genai_and_we_ask_vertex_ai_for_the_same(vertex: vertex_fake.VertexFake, tmp_path: Path) -> None:
-    client = vertex_client(vertex)
     image = {"aspect_ratio": "16:9", "image_size": "1K", "output_mime_type": "image/jpeg"}
-    found = drawn(client, "a lighthouse", **image, output_compression_quality=80)
+    with vertex_client(vertex) as client:
+        found = drawn(client, "a lighthouse", **image, output_compression_quality=80)
     assert [part.inline_data.data for part in found.parts if part.inline_data and not part.thought] == [PICTURE]
     entry = {"provider": "vertex", "endpoint": vertex.url, "credentials": json.dumps(vertex.credentials)}
     options = {"size": "1376x768", "seed": 7, "output_format": "jpeg", "output_compression": 80}
@@ -165,10 +166,10 @@ def test_boto3_reads_the_exceptions_there(prompt: str, name: str, bedrock: bedro
 
 def test_the_client_of_openai_and_we_ask_localai_for_the_same(tmp_path: Path) -> None:
     with running(localai_fake.LocalAIFake()) as fake:
-        client = openai.OpenAI(base_url=f"{fake.url}/v1", api_key=localai_fake.KEY)
-        found = client.images.generate(
-            model="flux.1-schnell", prompt="a lighthouse", size="512x512", response_format="b64_json"
-        )
+        with openai.OpenAI(base_url=f"{fake.url}/v1", api_key=localai_fake.KEY) as client:
+            found = client.images.generate(
+                model="flux.1-schnell", prompt="a lighthouse", size="512x512", response_format="b64_json"
+            )
         assert found.data is not None
         assert found.data[0].b64_json == PICTURE_B64
         entry = {"provider": "localai", "endpoint": fake.url, "apiKey": localai_fake.KEY, "model": "flux.1-schnell"}

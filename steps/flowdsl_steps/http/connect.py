@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import socket
 import ssl
 import stat
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -202,13 +203,25 @@ def tls_context(ca_pem: str | None, client_pem: str | None) -> ssl.SSLContext:
     if ca_pem:
         context.load_verify_locations(cadata=_pem(ca_pem))
     if client_pem:
-        text = _pem(client_pem)
-        with tempfile.TemporaryDirectory() as folder:
-            file = Path(folder, "client.pem")
-            file.touch(0o600)
-            file.write_text(text, "ascii")
+        with _readable(_pem(client_pem).encode("ascii")) as file:
             context.load_cert_chain(file)
     return context
+
+
+@contextlib.contextmanager
+def _readable(content: bytes) -> Iterator[str]:
+    """A path from which a key can be read, which OpenSSL takes no other way: of no file where the system can do that,
+    as one could be left behind by a process that is killed, or by Ctrl-C while it is removed."""
+    if hasattr(os, "memfd_create") and os.path.isdir("/proc/self/fd"):  # noqa: PTH112
+        with os.fdopen(os.memfd_create("client.pem"), "wb", 0) as held:
+            held.write(content)
+            yield f"/proc/self/fd/{held.fileno()}"
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "client.pem")
+        path.touch(0o600)
+        path.write_bytes(content)
+        yield str(path)
 
 
 def _pem(given: str) -> str:

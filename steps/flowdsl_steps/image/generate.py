@@ -9,10 +9,9 @@ from itertools import filterfalse
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, cast
 
-from flowdsl import ASKED
+from flowdsl import ASKED, Sending
 from flowdsl.errors import ConfigError, RunError, ServiceError
 from flowdsl.image.image import Image
-from flowdsl.step.sending import Sending
 from flowdsl_steps.http.excerpt import unbroken
 from flowdsl_steps.http.public_network import is_public, is_same_host, open_fetcher
 from flowdsl_steps.image.connection import connection_to

@@ -271,6 +271,11 @@ def _code(vendor: Failure | None, endpoint: Endpoint) -> str | None:
     return None if vendor is None or not vendor.code else harmless(vendor.code, endpoint.secrets, _LONGEST_WORD)
 
 
+def empty(headers: Mapping[str, str]) -> FailedAttempt:
+    """The failure of a response in which there should be a picture."""
+    return FailedAttempt("response", True, "the response holds no picture", headers=headers, reason="empty")
+
+
 def pause_headers(failure: FailedAttempt) -> Mapping[str, str]:
     """The headers that say how long to wait; a body may say it in their place."""
     asked = failure.vendor.retry_after_s if failure.vendor is not None else None

@@ -19,12 +19,10 @@ from urllib.parse import unquote, urlsplit
 
 import httpx
 
-from flowdsl import Pace
+from flowdsl import Pace, Sending
 from flowdsl.errors import ConfigError, RunError, ServiceError, StepError
 from flowdsl.image.image import Image
 from flowdsl.image.store import ImageStore
-from flowdsl.secrets.plain import REVEALING
-from flowdsl.step.sending import Sending
 from flowdsl.step.service import Service, address_of
 from flowdsl_steps.http.attempt import Again, Lost, OnRetry, attempted, repeated
 from flowdsl_steps.http.connection import Delivery
@@ -40,7 +38,16 @@ from flowdsl_steps.image.paced import Paced
 from flowdsl_steps.image.received import BrokenResponse, Finished, LinkedImage, Partial, Received
 from flowdsl_steps.image.request import ImageRequest
 from flowdsl_steps.image.response import ResponseReader
-from flowdsl_steps.image.retry import FailedAttempt, Order, Verdict, classify, pause_headers, request_id, short_id
+from flowdsl_steps.image.retry import (
+    FailedAttempt,
+    Order,
+    Verdict,
+    classify,
+    empty,
+    pause_headers,
+    request_id,
+    short_id,
+)
 from flowdsl_steps.image.vendor import Endpoint, Head, Poll, Vendor, is_host_of
 
 _ERROR_BODY_LIMIT = 64 * 1024
@@ -113,6 +120,7 @@ class Sender:
         self._on_order = on_order
         self._peers = peers
         self._paced = None if pace is None else Paced(pace, endpoint)
+        self._delivery = Delivery()
         self.order: Order | None = None
         """What the vendor has taken and not delivered yet."""
 
@@ -191,6 +199,10 @@ class Sender:
                 if self._may_be_resent(verdict):
                     raise Again(verdict.error, pause_headers(failed.failure)) from failed
                 raise verdict.error from failed
+            except BaseException as error:  # a cancellation, for one, while it was connected
+                if not (charged or self._delivery.sent or isinstance(error, RunError)):
+                    sending.refused()
+                raise
 
         def pausing(error: ServiceError, pause_s: float) -> None:
             if not charged:
@@ -231,6 +243,7 @@ class Sender:
 
         `came` takes the pictures that are complete when something breaks it off.
         """
+        self._delivery = delivery
         known = await earlier_order(self._vendor, self._endpoint)
         received = known or await self._response(self.encoded(request), delivery, came)
         try:
@@ -245,7 +258,7 @@ class Sender:
                     poll = poll._replace(after_s=max(poll.after_s, asked_pause_s(received.headers)))
                     received = kept.followed_by(await self._asked(poll, self.order, came))
                     if poll.is_made and len(received.images) == len(kept.images):
-                        raise _Failed(_empty(received))
+                        raise _Failed(empty(received.headers))
                 except BaseException:
                     came += kept.images
                     raise
@@ -253,7 +266,7 @@ class Sender:
             error.charge_possible = True  # the order was taken
             raise
         if not received.images:
-            raise _Failed(_empty(received))
+            raise _Failed(empty(received.headers))
         self.order = None
         return received
 
@@ -316,7 +329,7 @@ class Sender:
         if self._endpoint.sign is not None:
             signed = await self._endpoint.sign(http)
             http = http._replace(headers=merged(http.headers, signed))
-            self._endpoint = _knowing(self._endpoint, signed)
+            self._endpoint = self._endpoint.knowing(signed)
         async with exchanged(self._connection.client, http, delivery) as response:
             head = Head(response.status_code, response.headers)
             if peer := response.extensions.get("peer"):
@@ -385,16 +398,3 @@ class Sender:
                         break
         vendor = self._vendor.failure(head, body)
         return FailedAttempt("status", status=head.status, headers=response.headers, vendor=vendor)
-
-
-def _empty(received: Received) -> FailedAttempt:
-    """The failure of a response in which there should be a picture."""
-    message = "the response holds no picture"
-    return FailedAttempt("response", True, message, headers=received.headers, reason="empty")
-
-
-def _knowing(endpoint: Endpoint, signed: Mapping[str, str]) -> Endpoint:
-    """The endpoint with what a signature or a token is made of among the texts that no message may hold."""
-    texts = (value.removeprefix("Bearer ") for value in signed.values())
-    new = tuple(text for text in texts if len(text) >= REVEALING and text not in endpoint.secrets)
-    return endpoint._replace(secrets=(*endpoint.secrets, *new)) if new else endpoint

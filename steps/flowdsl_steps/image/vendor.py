@@ -13,6 +13,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Protocol
 
 from flowdsl.record import Record
+from flowdsl.secrets.plain import REVEALING
 
 if TYPE_CHECKING:
     from datetime import date
@@ -65,6 +66,12 @@ class Endpoint(Record):
     def shown_url(self) -> str:
         """The address without its query, which may hold a key."""
         return self.url.partition("?")[0]
+
+    def knowing(self, signed: Mapping[str, str]) -> Endpoint:
+        """The same with what a signature or a token is made of among the texts that no message may hold."""
+        texts = (value.removeprefix("Bearer ") for value in signed.values())
+        new = tuple(text for text in texts if len(text) >= REVEALING and text not in self.secrets)
+        return self._replace(secrets=(*self.secrets, *new)) if new else self
 
     @property
     def paced_as(self) -> str:
