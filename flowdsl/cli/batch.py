@@ -328,7 +328,10 @@ def _run(work: _Batch, types: Mapping[str, str], folder: Path) -> int:
             is_whole = is_whole and work.has_no_more(records)
             if is_whole:  # it came when all were under way, and broke nothing off
                 signals, is_cancelled = [], False
-        work.journal.batches.end(work.id, "done" if is_whole else "stopped")
+        try:
+            work.journal.batches.end(work.id, "done" if is_whole else "stopped")
+        except KeyboardInterrupt:  # it waits for pictures that the disk is to take; the end is handed in
+            is_cancelled = not is_whole
     try:
         code = account(work, progress, folder, signals, spent_out, unwritten, is_cancelled=is_cancelled)
     except JournalError:
