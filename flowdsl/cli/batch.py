@@ -42,6 +42,7 @@ from flowdsl.cli.record_files import (
 from flowdsl.cli.rehearsed import print_warnings, rehearsed, warnings
 from flowdsl.cli.run import add_options
 from flowdsl.errors import ConfigError, UsageError
+from flowdsl.journal.errors import JournalError
 from flowdsl.template.json_values import to_json
 
 if TYPE_CHECKING:
@@ -312,10 +313,14 @@ def _run(work: _Batch, types: Mapping[str, str], folder: Path) -> int:
                     tell(f"record {outcome.number:,}: {outcome.error}" + (f"\n  hint: {hint}" if hint else ""))
 
     is_cancelled = False
+    refused: JournalError | None = None
     try:
         asyncio.run(run())
     except (asyncio.CancelledError, KeyboardInterrupt):
         is_cancelled = True
+    except JournalError as error:
+        refused = error
+        spent_out.append(f"stopped: `flowdsl resume {work.id[:13]}` goes on, and buys nothing twice\n")
     finally:
         progress.clear()
         is_whole = not (spent_out or unwritten or progress.held or progress.waiting) and sys.exc_info()[0] is None
@@ -323,8 +328,18 @@ def _run(work: _Batch, types: Mapping[str, str], folder: Path) -> int:
             is_whole = is_whole and work.has_no_more(records)
             if is_whole:  # it came when all were under way, and broke nothing off
                 signals, is_cancelled = [], False
-        work.journal.batches.end(work.id, "done" if is_whole else "stopped")
-    return account(work, progress, folder, signals, spent_out, unwritten, is_cancelled=is_cancelled)
+        try:
+            work.journal.batches.end(work.id, "done" if is_whole else "stopped")
+        except KeyboardInterrupt:  # it waits for pictures that the disk is to take; the end is handed in
+            is_cancelled = not is_whole
+    try:
+        code = account(work, progress, folder, signals, spent_out, unwritten, is_cancelled=is_cancelled)
+    except JournalError:
+        if refused is None:
+            raise
+    if refused is not None:
+        raise refused
+    return code
 
 
 def _check(options: Namespace) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from flowdsl.cli import main
+from flowdsl.journal.batches import Batches
 from flowdsl.journal.doubt import IN_DOUBT
 from flowdsl.journal.journal import Journal
 
@@ -116,6 +117,22 @@ def test_a_batch_stops_where_its_money_ends_and_goes_on_with_more(run: Run) -> N
     code, out, _ = run("resume", "--quiet", "--max-usd", "1")
     assert (code, len(lines("results.jsonl"))) == (0, 5)
     assert out.startswith("5 records done, simulated, would cost about $0.03")
+
+
+@pytest.mark.long
+def test_ctrl_c_while_the_end_of_a_batch_waits_for_the_disk_leaves_out_no_account(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    end = Batches.end
+
+    def interrupted(own: Batches, id: str, status: str) -> None:
+        end(own, id, status)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Batches, "end", interrupted)
+    code, out, err = run(*batch("--over", "a.csv", "--max-requests", "1"), over="name\nA\nB\n")
+    assert (code, out.splitlines()[0]) == (130, "1 record done, simulated, would cost about $0.0059")
+    assert "goes on" in err
 
 
 def test_a_batch_that_is_done_is_not_resumed_and_another_takes_another_folder(run: Run) -> None:

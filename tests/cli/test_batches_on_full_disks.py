@@ -139,6 +139,28 @@ def test_a_batch_whose_end_the_journal_does_not_take_says_what_it_has_made(
     assert capsys.readouterr().out.startswith(f"{RECORDS} records done, simulated")
 
 
+def test_a_batch_that_a_full_journal_ends_says_what_it_has_made_and_how_it_goes_on(
+    place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*BATCH, "--max-requests", "3"]) == 4
+    file = Path(os.environ["FLOWDSL_STATE"]) / "journal.sqlite"
+    with closing(sqlite3.connect(file)) as journal, journal:
+        journal.execute(
+            "CREATE TRIGGER refuses BEFORE INSERT ON ledger WHEN (SELECT count(*) FROM ledger) >= 5 "
+            "BEGIN SELECT RAISE(ABORT, 'database or disk is full'); END"
+        )
+    capsys.readouterr()
+    assert main(["resume", "--quiet", "--max-requests", str(RECORDS)]) == 4
+    out, err = capsys.readouterr()
+    assert out.startswith("5 records done, simulated, would cost about $0.03\n")
+    assert "goes on, and buys nothing twice\n" in err and "in doubt" not in out + err
+    assert err.count("database or disk is full") == 1
+    with closing(sqlite3.connect(file)) as journal, journal:
+        journal.execute("DROP TRIGGER refuses")
+    assert main(["resume", "--quiet", "--max-requests", str(RECORDS)]) == 0
+    assert capsys.readouterr().out.startswith(f"{RECORDS} records done, simulated")
+
+
 @pytest.mark.parametrize("status", ["running", "done"])
 def test_what_the_journal_did_not_take_of_a_record_that_is_done_is_not_sent_again(
     place: Path, capsys: pytest.CaptureFixture[str], status: str
