@@ -312,14 +312,13 @@ def _run(work: _Batch, types: Mapping[str, str], folder: Path) -> int:
                     hint = outcome.error and outcome.error.hint
                     tell(f"record {outcome.number:,}: {outcome.error}" + (f"\n  hint: {hint}" if hint else ""))
 
-    is_cancelled = False
-    refused: JournalError | None = None
+    is_cancelled, refused = False, list[JournalError]()
     try:
         asyncio.run(run())
     except (asyncio.CancelledError, KeyboardInterrupt):
         is_cancelled = True
     except JournalError as error:
-        refused = error
+        refused.append(error)
         spent_out.append(f"stopped: `flowdsl resume {work.id[:13]}` goes on, and buys nothing twice\n")
     finally:
         progress.clear()
@@ -335,10 +334,10 @@ def _run(work: _Batch, types: Mapping[str, str], folder: Path) -> int:
     try:
         code = account(work, progress, folder, signals, spent_out, unwritten, is_cancelled=is_cancelled)
     except JournalError:
-        if refused is None:
+        if not refused:
             raise
-    if refused is not None:
-        raise refused
+    if refused:
+        raise refused[0]
     return code
 
 
