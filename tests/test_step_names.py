@@ -114,6 +114,7 @@ EXPLAINED = {
     ("checker", "schema"): "a word that compares a value, in a file of flow tests",
     ("document", "schema"): "a word that compares a value, in a file of flow tests",
     ("document", "url"): "a key of a mock, in a file of flow tests",
+    ("checker", "images"): "what a key reads, not a key",
 }
 """What these texts are where they are compared: none of them is the key of a step."""
 TYPES = {"text", "list", "map", "steps", "cases", "branches"}
