@@ -128,7 +128,8 @@ def test_runs_of_one_project_at_once_share_its_journal(tmp_path: Path) -> None:
 def test_a_run_that_stands_still_keeps_no_other_from_its_journal_and_goes_on(tmp_path: Path) -> None:
     with CountingService(delay_s=(0.05, 0.1)) as service:
         project = Project(tmp_path, service)
-        still = project.start("run", "a.flow.yaml", "-q")
+        (tmp_path / "still.flow.yaml").write_text(FLOW + "      timeoutMs: 1500\n")  # it stands still for longer
+        still = project.start("run", "still.flow.yaml", "-q")
         assert service.wait_for(lambda: service.count >= 4, 60)
         project.stop(still)
         try:

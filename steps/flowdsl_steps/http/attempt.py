@@ -10,6 +10,7 @@ import httpx
 
 from flowdsl.errors import ConfigError, ServiceError
 from flowdsl_steps.http.connection import Delivery
+from flowdsl_steps.http.deadline import deadline
 from flowdsl_steps.http.multipart import UnreadPart
 from flowdsl_steps.http.pause import delay_s, said_of_delay
 
@@ -51,7 +52,7 @@ async def attempted(work: Callable[[Delivery], Awaitable[T]], timeout_s: float) 
     """
     delivery = Delivery()
     try:
-        async with asyncio.timeout(timeout_s):
+        async with deadline(timeout_s):
             return await work(delivery)
     except TimeoutError:
         raise Lost("timeout", delivery.sent) from None

@@ -17,6 +17,7 @@ from flowdsl.image.image import Image
 from flowdsl.image.store import ImageStore
 from flowdsl.step.service import PORTS
 from flowdsl_steps.http.connect import RefusedAddress
+from flowdsl_steps.http.deadline import deadline
 from flowdsl_steps.http.public_network import refused
 from flowdsl_steps.http.redirect import MAX_REDIRECTS, leaves_https, next_address
 from flowdsl_steps.http.response_body import Unpacker
@@ -87,7 +88,7 @@ async def fetched(
         if attempt:
             await asyncio.sleep(_PAUSE_S * 2**attempt)
         try:
-            async with asyncio.timeout(timeout_s):
+            async with deadline(timeout_s):
                 return await _followed(client, link, store, limit, allow_private, partial)
         except Refused as error:
             problem = str(error)
@@ -132,10 +133,10 @@ async def fetch_all(
 
     workers = [asyncio.ensure_future(fetch_next()) for _ in range(min(FETCHED_AT_ONCE, len(links)))]
     try:
-        async with asyncio.timeout(FETCH_ALL_S) as deadline:
+        async with deadline(FETCH_ALL_S) as limit:
             await asyncio.gather(*workers)
     except BaseException as error:
-        if not (isinstance(error, TimeoutError) and deadline.expired()):
+        if not (isinstance(error, TimeoutError) and limit.expired()):
             tell_of(link for at, link in links.items() if not isinstance(came.get(at), Image))
             raise
     finally:
