@@ -16,7 +16,7 @@ from web_server import Web, response
 import flowdsl
 from flowdsl import Environment, Limits, Reservation, Storage
 from flowdsl.engine.budget import RunBudget
-from flowdsl.errors import ConfigError, LimitExceeded, RunError
+from flowdsl.errors import ConfigError, LimitExceeded, RunError, UsageError
 from flowdsl_steps.image.simulator import Simulator
 
 ENDLESS = """\
@@ -293,7 +293,7 @@ def test_a_figure_that_is_no_sum_raises_no_limit(
 
 
 def test_a_limit_that_is_no_number_is_not_taken_for_no_limit(tmp_path: Path) -> None:
-    with Simulator() as simulator, pytest.raises(LimitExceeded):
+    with Simulator() as simulator, pytest.raises(UsageError, match="max_usd of flowdsl.Limits takes a number"):
         run(BOAT, simulator, tmp_path, max_usd=float("nan"))
     assert simulator.request_count == 0
 
