@@ -293,7 +293,7 @@ def test_a_figure_that_is_no_sum_raises_no_limit(
 
 
 def test_a_limit_that_is_no_number_is_not_taken_for_no_limit(tmp_path: Path) -> None:
-    with Simulator() as simulator, pytest.raises(UsageError, match="max_usd of flowdsl.Limits takes a number"):
+    with Simulator() as simulator, pytest.raises(UsageError, match=r"max_usd of flowdsl\.Limits takes a number"):
         run(BOAT, simulator, tmp_path, max_usd=float("nan"))
     assert simulator.request_count == 0
 
