@@ -149,7 +149,8 @@ def perform(options: Namespace, kept: KeptBatch | None = None) -> int:
         types = declared_types(flow, fields)
         given = GivenInputs().take_options(options.input, flow.document.inputs)
         inputs = RecordInputs(flow, given, dict(options.map))
-        inputs.check_fields(first.fields, options.over, warn=kept is None and not options.quiet)
+        begins = kept is None
+        inputs.check_fields(first.fields, options.over, warn=begins and not options.quiet, begins=begins)
         journal = stack.enter_context(Journal(state_of(source.path), simulated=options.simulate, cache=options.cache))
         journal.budget = budget_of(source.path, journal)
         if kept is not None:
