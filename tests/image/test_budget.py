@@ -16,7 +16,7 @@ from web_server import Web, response
 import flowdsl
 from flowdsl import Environment, Limits, Reservation, Storage
 from flowdsl.engine.budget import RunBudget
-from flowdsl.errors import ConfigError, LimitExceeded, RunError
+from flowdsl.errors import ConfigError, LimitExceeded, RunError, UsageError
 from flowdsl_steps.image.simulator import Simulator
 
 ENDLESS = """\
@@ -244,7 +244,7 @@ def test_a_limit_of_money_says_what_was_spent_and_what_the_next_request_can_cost
         "as $0.0118 are spent or set aside for 2 requests"
     )
     assert str(spent_before(BOAT, tmp_path, max_usd=0.00002)) == (
-        "this request can cost up to $0.0061; $0.00002 of $0.00002 are left, as nothing is spent"
+        "this request can cost up to $0.0061; the limit is $0.00002, and nothing is spent yet"
     )
 
 
@@ -293,7 +293,7 @@ def test_a_figure_that_is_no_sum_raises_no_limit(
 
 
 def test_a_limit_that_is_no_number_is_not_taken_for_no_limit(tmp_path: Path) -> None:
-    with Simulator() as simulator, pytest.raises(LimitExceeded):
+    with Simulator() as simulator, pytest.raises(UsageError, match="max_usd of flowdsl"):
         run(BOAT, simulator, tmp_path, max_usd=float("nan"))
     assert simulator.request_count == 0
 
