@@ -150,7 +150,7 @@ def perform(options: Namespace, kept: KeptBatch | None = None) -> int:
         types = declared_types(flow, fields)
         given = GivenInputs().take_options(options.input, flow.document.inputs)
         inputs = RecordInputs(flow, given, dict(options.map))
-        inputs.check_fields(first.fields, options.over, warn=kept is None and not options.quiet)
+        inputs.check_fields(first.fields, options.over, warn=not (kept or options.quiet), begins=kept is None)
         journal = stack.enter_context(Journal(state_of(source.path), simulated=options.simulate, cache=options.cache))
         journal.budget = budget_of(source.path, journal)
         if kept is not None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import sys
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from flowdsl.cli.kept_arguments import secret_names
@@ -16,6 +17,9 @@ from flowdsl.secrets.plain import HIDDEN
 
 if TYPE_CHECKING:
     from flowdsl.environment.flow import Flow
+
+_LONG_ENOUGH = 4
+"""Of shorter names, one that is near is often another word."""
 
 
 class RecordInputs:
@@ -70,12 +74,35 @@ class RecordInputs:
         hidden = [name for name in fields if name in secret or self._fields.get(name) in secret]
         return {name: HIDDEN if name in hidden else value for name, value in fields.items()}, hidden
 
-    def check_fields(self, fields: Mapping[str, Any], path: str, *, warn: bool) -> None:
-        """Looks whether the first record has what the flow needs, and warns where it has nothing that the flow takes.
+    def check_fields(self, fields: Mapping[str, Any], path: str, *, warn: bool, begins: bool = True) -> None:
+        """Looks whether the first record has what the flow needs, and any record something that the flow takes; warns
+        of fields that are not used and most likely are inputs. What goes on had begun already.
 
         Raises:
-            UsageError: it lacks a field, or the flow has no such input.
+            UsageError: it lacks a field, the flow has no such input, or no record says an input.
         """
+        self._check_mapped(fields, path)
+        own = self.own(fields)
+        unsaid = [name for name in self._declared or () if name not in own]
+        spare = [each for each in fields if each not in own and each not in self._fields]
+        meant = _meant_fields(unsaid, spare)
+        lacking = [name for name in unsaid if not (self._declared or {})[name].has_default and name not in self._given]
+        if lacking and fields:
+            near = _near_alone(lacking, spare, meant)
+            pairs = {**dict.fromkeys(lacking, "FIELD"), **meant, **near}
+            raise UsageError(
+                f"the first record of {path} has no field for the input{'s' * (len(lacking) > 1)} {_named(lacking)}: "
+                f"`{_maps(pairs)}` names {'one' if len(pairs) == 1 else 'them'}, "
+                f"`-i {lacking[0]}=VALUE` gives all records the same; it has {', '.join(map(visible_line, fields))}"
+            )
+        if begins and (alike := self._alike(fields, path)):
+            self._told_alike(alike, path, warn=warn)
+        if warn and (meant := {name: field for name, field in meant.items() if name not in self._given}):
+            are, them = ("s", "them") if len(meant) > 1 else ("", "it")
+            what = f"field{are} {_named(meant.values())} of {path} {'are' if are else 'is'} no input of the flow"
+            sys.stderr.write(f"flowdsl: warning: the {what}, and not used: `{_maps(meant)}` takes {them}\n")
+
+    def _check_mapped(self, fields: Mapping[str, Any], path: str) -> None:
         from flowdsl.nearest import nearest
 
         for name, field in self._mapped.items():
@@ -87,20 +114,37 @@ class RecordInputs:
                 near = nearest(field, fields)
                 has = f"did you mean `{near}`?" if near else f"it has {', '.join(map(visible_line, fields)) or 'none'}"
                 raise UsageError(f"--map {name}={field}: the first record of {path} has no field `{field}`; {has}")
-        have = self.of(fields)
-        lacking = [name for name, each in (self._declared or {}).items() if not each.has_default and name not in have]
-        if lacking and fields:
-            name, near = lacking[0], _meant(lacking[0], [each for each in fields if each not in have], lacking)
-            how = f"--map {name}={near or 'FIELD'}"
-            raise UsageError(
-                f"the first record of {path} has no field for the input `{name}`: `{how}` names one, "
-                f"`-i {name}=VALUE` gives all records the same; it has {', '.join(map(visible_line, fields))}"
-            )
-        if warn and fields and not self._reads_any(fields):
-            sys.stderr.write(f"flowdsl: warning: {self._all_alike(fields, path)}\n")
+
+    def _alike(self, first: Mapping[str, Any], path: str) -> Mapping[str, Any]:
+        """The fields of the first record that has some, where nothing of any record comes into a run. A record without
+        fields asks on purpose for what all ask for; lines of JSON may have other fields than the first one."""
+        if first and self._reads_any(first):
+            return {}
+        found: Mapping[str, Any] = {}
+        for read in read_records(path, {}):
+            if read.problem is not None:
+                continue
+            if not read.fields or self._reads_any(read.fields):
+                return {}
+            found = found or read.fields
+            if not self._declared or not path.lower().endswith(LINES):
+                break
+        return found
+
+    def _told_alike(self, fields: Mapping[str, Any], path: str, *, warn: bool) -> None:
+        said = f"no field of {path} is an input of the flow, and all records ask for the same"
+        has = f"the records have {', '.join(map(visible_line, fields))}"
+        if self._declared:
+            names = [*self._declared]
+            meant = _meant_fields(names, [*fields])
+            pairs = {**meant, **_near_alone(names, [*fields], meant)}
+            takes = f"`{_maps(pairs or {names[0]: 'FIELD'})}` takes {'them' if len(pairs) > 1 else 'one'}"
+            raise UsageError(f"{said}: its inputs are {', '.join(names)}; {takes}; {has}")
+        how = "it declares no inputs" if self._declared is not None else "it reads none"
+        if warn:
+            sys.stderr.write(f"flowdsl: warning: {said}: {how}; {has}\n")
 
     def _reads_any(self, fields: Mapping[str, Any]) -> bool:
-        """Whether anything of a record may come into a run."""
         own = self.own(fields)
         if self._declared is not None:
             return bool(own)
@@ -108,16 +152,32 @@ class RecordInputs:
 
         return self._message is not None or len([*unread_inputs(self._flow.document, own)]) < len(own)
 
-    def _all_alike(self, fields: Mapping[str, Any], path: str) -> str:
-        declared = list(self._declared or ())
-        near = _meant(declared[0], list(fields), declared) if declared else None
-        how = "it declares no inputs" if self._declared is not None else "it reads none"
-        if declared:
-            how = f"`--map {declared[0]}={near or 'FIELD'}` takes one for the input"
-        return (
-            f"no field of {path} is an input of the flow, and all records ask for the same: {how}; "
-            f"the records have {', '.join(map(visible_line, fields))}"
-        )
+
+def _meant_fields(names: Sequence[str], spare: Sequence[str]) -> dict[str, str]:
+    """The fields that inputs most likely come from, by their names alone: in other letters, or misspelt."""
+    from flowdsl.nearest import nearest
+
+    found: dict[str, str] = {}
+    for name in names:
+        same = next((each for each in spare if _folded(each) == _folded(name)), None)
+        if same is not None:
+            found[name] = same
+    for name in names:
+        left = [each for each in spare if each not in found.values() and len(_folded(each)) >= _LONG_ENOUGH]
+        if name not in found and len(_folded(name)) >= _LONG_ENOUGH and (near := nearest(name, left)):
+            found[name] = near
+    return found
+
+
+def _near_alone(names: Sequence[str], fields: Sequence[str], known: Mapping[str, str]) -> dict[str, str]:
+    """For each further input that needs one, the field that it most likely comes from."""
+    found: dict[str, str] = {}
+    lacking = [name for name in names if name not in known]
+    for name in lacking:
+        spare = [each for each in fields if each not in known.values() and each not in found.values()]
+        if near := _meant(name, spare, lacking):
+            found[name] = near
+    return found
 
 
 def _meant(name: str, spare: Sequence[str], lacking: Sequence[str]) -> str | None:
@@ -125,12 +185,24 @@ def _meant(name: str, spare: Sequence[str], lacking: Sequence[str]) -> str | Non
     in it, or the only one that is left for the only input."""
     from flowdsl.nearest import nearest
 
-    folded = name.lower().replace("_", "")
-    parts = [
-        each for each in spare if (other := each.lower().replace("_", "")) and (folded in other or other in folded)
-    ]
+    folded = _folded(name)
+    parts = [each for each in spare if (other := _folded(each)) and (folded in other or other in folded)]
     only = spare[0] if len(spare) == len(lacking) == 1 else None
     return nearest(name, spare) or (parts[0] if parts else only)
+
+
+def _folded(name: str) -> str:
+    return re.sub(r"[\s_-]+", "", name.lower())
+
+
+def _maps(pairs: Mapping[str, str]) -> str:
+    from shlex import quote
+
+    return " ".join(f"--map {quote(visible_line(f'{name}={field}'))}" for name, field in pairs.items())
+
+
+def _named(names: Iterable[str]) -> str:
+    return ", ".join(f"`{visible_line(name)}`" for name in names)
 
 
 def declared_types(flow: Flow, inputs: Mapping[str, str]) -> dict[str, str]:

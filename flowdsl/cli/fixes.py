@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from argparse import Namespace
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from flowdsl.cli.flow_files import STANDARD_INPUT, read_source
@@ -38,6 +38,7 @@ def fix(
     environments = Environments(options.as_of)
     changed = 0
     failed: list[tuple[str, str]] = []
+    left: list[Diagnostic] = []
     for path in paths:
         try:
             source, undecodable = read_source(path, options.stdin_filename)
@@ -52,6 +53,7 @@ def fix(
                 failed.append((path, str(error)))
             continue
         changes = done.source.text != source.text
+        left += done.left
         changed += changes
         if options.diff:
             _print_difference(source, done)
@@ -66,6 +68,8 @@ def fix(
                 continue
         if changes and not options.quiet:
             sys.stderr.write(_told(source, done, would=options.diff))
+    if options.diff and not options.quiet and not options.unsafe_fixes:
+        sys.stderr.write(said_of_unsafe(left))
     ended = options.diff or STANDARD_INPUT in paths
     return (2 if failed else int(changed > 0)) if ended else None, failed
 
@@ -105,7 +109,21 @@ def _print_text(done: Repaired, options: Namespace, failing: frozenset[str]) -> 
         sys.stderr.write(_told(done.source, done, would=False))
     if done.left:
         sys.stderr.write(render(done.left, color=colors(sys.stderr, options.color)) + f"\n\n{counts(done.left)}\n")
+    if not options.quiet and not options.unsafe_fixes:
+        sys.stderr.write(said_of_unsafe(done.left))
     return int(any(finding.severity in failing for finding in done.left))
+
+
+def said_of_unsafe(left: Iterable[Diagnostic]) -> str:
+    """How many findings that are left have a fix that is not safe, and what applies it; empty where none has."""
+    count = 0
+    for finding in left:
+        fixes = [fix for fix in finding.fixes if not fix.safe and not fix.by_hand]
+        count += any(edit.span.path == finding.span.path for fix in fixes for edit in fix.edits)
+    if not count:
+        return ""
+    have, each = ("has", "it is a guess, or takes") if count == 1 else ("have", "each is a guess, or takes")
+    return f"flowdsl: {count} of what is left {have} a fix that `--unsafe-fixes` applies: {each} something away\n"
 
 
 def _told(source: Source, done: Repaired, *, would: bool) -> str:

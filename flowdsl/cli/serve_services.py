@@ -47,7 +47,7 @@ def look_at_services(
             at = _said_at(settings, service, error)
             if at is not None:
                 span = place(at[0], ("services", service.name, at[1]))
-                mistakes.add(Mistaken(Diagnostic("invalid-setting", error.message, span, hint=error.hint)))
+                mistakes.add(Mistaken(Diagnostic("invalid-setting", error.message, span, hint=_hint(error))))
             elif document in of_routes:
                 warnings.append(_warning(settings, service, error))
     lines = needs(of_routes, settings.services, environment.registry.step_class)
@@ -92,9 +92,15 @@ def _warning(settings: InForce, service: Service, error: ConfigError) -> str:
     for file in settings.files:
         if file is not None and _entry(file, service):
             span = place(file[0], ("services", service.name), of_key=True)
-            return render([Diagnostic(error.code, error.message, span, severity="warning", hint=error.hint)])
-    said = f"{error.message}; {error.hint}" if error.hint else error.message
+            return render([Diagnostic(error.code, error.message, span, severity="warning", hint=_hint(error))])
+    said = f"{error.message}; {_hint(error)}" if error.hint else error.message
     return f"flowdsl: warning: {said}"
+
+
+def _hint(error: ConfigError) -> str | None:
+    """The hint with the setting as TOML has it, where those of a gateway stand."""
+    key = error.setting
+    return error.hint and error.hint.replace(f"`{key}:`", f"`{key} = …`")
 
 
 def _entry(file: Settings | None, service: Service) -> Mapping[str, object]:

@@ -172,6 +172,8 @@ class _Run:
         self._color = colors(self._told)
         self._began = time.perf_counter()
         self.outcomes: list[Outcome] = []
+        self._first: dict[str, str] = {}
+        """What kept a case from running, and the first of those: most often it is mistakes in the flow of all."""
 
     @property
     def failed(self) -> int:
@@ -190,10 +192,18 @@ class _Run:
                 outcome = self._with_snapshot(outcome)
                 self.outcomes.append(outcome)
                 if not outcome.passed:
-                    self._tell(shown(failure_text(outcome, self._paint), "\n"))
+                    self._tell(shown(failure_text(self._once_told(outcome), self._paint), "\n"))
                 elif self._options.verbose:
                     place = f" {outcome.file}:{outcome.line}  {outcome.shown_name}"
                     self._tell(shown(self._paint("good", "✓"), visible_line(place)))
+
+    def _once_told(self, outcome: Outcome) -> Outcome:
+        """The outcome with the place where its mistakes stand already, in place of them."""
+        if outcome.error is None or "\n" not in outcome.error:
+            return outcome
+        place = f"{outcome.shown_name}, {outcome.file}:{outcome.line}"
+        first = self._first.setdefault(outcome.error, place)
+        return outcome if first == place else outcome._replace(error=f"the same as for {first}")
 
     def _say_findings(self) -> None:
         from flowdsl.diagnostics import render

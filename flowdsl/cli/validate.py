@@ -89,6 +89,11 @@ def main(arguments: Sequence[str]) -> int:
             if options.env and source is not None:
                 lacking += _print_environment(source, checks.environments, quiet=reporting.is_document)
     reporting.end(checked, unreadable)
+    if options.fix and not options.unsafe_fixes and not options.quiet:
+        from flowdsl.cli.fixes import said_of_unsafe
+
+        sys.stdout.flush()  # it is said of what stands above it
+        sys.stderr.write(said_of_unsafe(reporting.findings))
     return 2 if unreadable else int(lacking > 0 or any(reporting.failing))
 
 

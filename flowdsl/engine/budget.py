@@ -41,9 +41,11 @@ class RunBudget:
                 )
             left = self.max_usd - self.usd
             if not most_usd <= left + ROUNDING_USD:  # nor is anything, where a figure is none
+                limit = f"the limit is {in_usd(self.max_usd)}, and nothing is spent yet"
+                if self.requests:
+                    limit = f"{in_usd(max(left, 0))} of {in_usd(self.max_usd)} are left, as {self._spent()}"
                 raise LimitExceeded(
-                    f"this request can cost {_up_to(most_usd)}; {in_usd(max(left, 0))} of {in_usd(self.max_usd)} are "
-                    f"left, as {self._spent()}",
+                    f"this request can cost {_up_to(most_usd)}; {limit}",
                     code="budget-spent",
                     hint="raise the limit: `--max-usd X` on the command line, `Limits(max_usd=X)` in a host",
                 )

@@ -19,6 +19,7 @@ from flowdsl.journal.running import Running
 if TYPE_CHECKING:
     from flowdsl.journal.runs import KeptRun
 
+_RUN_SO = "SELECT 1 FROM runs WHERE batch IS NULL AND substr(id, 1, length(:begin)) = :begin LIMIT 1"
 _OF_RUNS = "FROM ledger JOIN runs ON runs.id = ledger.run WHERE runs.batch = ?"
 _ITS = "run IN (SELECT id FROM runs WHERE batch = ?)"
 _RELEASE = f"UPDATE ledger SET state = 'released' WHERE {_ITS} AND {IN_DOUBT}"
@@ -117,9 +118,11 @@ class Batches:
         return [self._batch(row) for row in self._database.read("SELECT * FROM batches ORDER BY began DESC")]
 
     def find(self, named: str) -> KeptBatch | None:
-        """The batch of an id, or of its beginning; None where there is none, or several."""
+        """The batch of an id, or of its beginning; None where there is none, or several, or a run that begins so."""
         found = [each for each in self.all() if each.id.startswith(named)]
-        return found[0] if len(found) == 1 else None
+        if len(found) != 1 or (found[0].id != named and self._database.read(_RUN_SO, {"begin": named})):
+            return None
+        return found[0]
 
     def last(self, single: Sequence[KeptRun]) -> KeptBatch | None:
         """The last one, unless the first of the runs, the newest of no batch, began after it."""

@@ -30,6 +30,12 @@ _SUMS = f"""
         (SELECT count(*) FROM ledger WHERE run = runs.id AND {CAUGHT}) AS caught
     FROM runs
 """
+_BEGIN_SO = """
+    SELECT id, kind FROM (
+        SELECT id, began, 'batches' AS kind FROM batches
+        UNION ALL SELECT id, began, 'runs' FROM runs WHERE batch IS NULL
+    ) WHERE substr(id, 1, length(:begin)) = :begin ORDER BY began DESC LIMIT 5
+"""
 _STANDING = f"{AT_VENDOR} AS is_at_vendor, {LOST} AS is_lost, {ORDERED} AS is_ordered"
 _REPEATED = """
     SELECT count(*) AS number, coalesce(sum(mine.cost_usd), 0.0) AS usd FROM ledger AS mine
@@ -155,12 +161,17 @@ class Runs:
         pattern = named.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
         query = f"{_SUMS} WHERE id LIKE ? ESCAPE '\\' ORDER BY id = ? DESC, began DESC LIMIT 3"
         rows = self._database.read(query, (f"{pattern}%", named))
-        if not rows:
-            raise UsageError(
-                f"the journal {self._database.path} has no run {named}: `flowdsl runs list` shows those it has"
-            )
-        if len(rows) > 1 and rows[0]["id"] != named:
-            raise UsageError(f"several runs begin with {named}: {', '.join(row['id'] for row in rows)}")
+        if not rows or rows[0]["id"] != named:
+            several = self._database.read(_BEGIN_SO, {"begin": named})
+            if len(several) < 2 and not rows:
+                raise UsageError(
+                    f"the journal {self._database.path} has no run {named}: `flowdsl runs list` shows those it has"
+                )
+            kinds = {row["kind"] for row in several} if len(several) > 1 else {"runs"}
+            several = several if len(several) > 1 else rows
+            if len(several) > 1:
+                what = " and ".join(sorted(kinds, reverse=True))
+                raise UsageError(f"several {what} begin with {named}: {', '.join(row['id'] for row in several)}")
         return self._run(rows[0])
 
     def named(self, id: str) -> list[KeptRun]:

@@ -128,6 +128,8 @@ class Key(Record):
         if isinstance(value, str) and self.type in ("integer", "number") and value.lower() in _NUMBERS:
             number = _NUMBERS.index(value.lower())
             hint, fixes = f"write `{self.name}: {number}`", use(self.name, number)
+        elif isinstance(value, str) and self.type in ("integer", "number") and (time := self._time(value)) is not None:
+            hint, fixes = time
         elif self.type == "list" and isinstance(value, str) and value.startswith(_ROOTS) and " " not in value:
             template = f"{{{{ {value} }}}}"
             hint, fixes = f'write `{self.name}: "{template}"`', use(self.name, template)
@@ -141,6 +143,19 @@ class Key(Record):
                 hint = f'{hint}, or the variable: `{self.name}: "{{{{ flowContext.{value} }}}}"`'
                 fixes = use(self.name, f"{{{{ flowContext.{value} }}}}")
         return self._not_of_type(value, hint, fixes)
+
+    def _time(self, value: str) -> tuple[str, tuple[Change, ...]] | None:
+        """What is said of a time that is written with its unit: the number of it, or the nearest that is allowed."""
+        from flowdsl.step.durations import counted  # only a step with a mistake needs it
+
+        if (found := counted(value, self.name, self.summary)) is None:
+            return None
+        number, unit = found
+        near = max(number, number if self.minimum is None else self.minimum)
+        near = min(near, near if self.maximum is None else self.maximum)
+        near = round(near) if self.type == "integer" else near
+        nearest = "" if near == number else ", and takes no " + ("less" if near > number else "more")
+        return f"write `{self.name}: {near:.15g}`: it counts {unit}{nearest}", use(self.name, near)
 
     def _not_of_type(self, value: Any, hint: str | None, fixes: tuple[Change, ...]) -> Problem:
         found, shown = type_name(value), show(value)

@@ -276,16 +276,51 @@ def test_an_empty_table_is_called_empty(run: Run) -> None:
     assert (code, "a.csv is empty: its first line names the columns" in said) == (2, True)
 
 
-def test_records_of_which_no_field_is_an_input_are_warned_of_as_they_all_ask_for_the_same(run: Run) -> None:
+def test_records_of_which_no_field_is_an_input_are_refused_as_they_all_ask_for_the_same(run: Run) -> None:
     loud = ("batch", "card.flow.yaml", "--simulate", "--over", "a.csv", "-i", "name=full_name", "--out")
-    code, _, said = run(*loud, "cards", over="full_name,town\nAda,London\nBo,Faro\n")
-    assert code == 0
+    code, _, said = run(*loud, "cards", "--quiet", over="full_name,town\nAda,London\nBo,Faro\n")
+    assert (code, Path("cards").exists()) == (2, False)
     assert (
-        "flowdsl: warning: no field of a.csv is an input of the flow, and all records ask for the same: "
-        "`--map name=full_name` takes one for the input; the records have full_name, town\n"
+        "flowdsl: no field of a.csv is an input of the flow, and all records ask for the same: its inputs are name, "
+        "size, count; `--map name=full_name` takes one; the records have full_name, town\n"
     ) in said
-    assert "warning" not in run(*loud[:6], "--map", "name=full_name", "--out", "more")[2]  # the remedy works
+    assert "warning" not in run(*loud[:5], "--map", "name=full_name", "--out", "cards")[2]  # the remedy works
     assert [line["outputs"]["card"][0]["width"] for line in lines("results.jsonl")] == [1024, 1024]
+
+
+_FREE = CARD.replace("name: {type: string}", "name: {type: string, default: Nobody}")
+
+
+@pytest.mark.parametrize("command", [pytest.param("batch", marks=pytest.mark.long), "plan"])
+def test_columns_in_other_letters_than_the_inputs_are_refused_with_all_that_takes_them(run: Run, command: str) -> None:
+    Path("card.flow.yaml").write_text(_FREE, encoding="utf-8")
+    rest = ("card.flow.yaml", "--over", "a.csv", *(("--simulate", "--quiet") if command == "batch" else ()))
+    code, _, said = run(command, *rest, over="Name,Size of it\nAda,1024x1024\n")
+    assert (code, "; `--map name=Name --map 'size=Size of it'` takes them; " in said) == (2, True)
+    assert not Path("flowdsl-batch").exists()
+    code, _, said = run(command, *rest, over="Nam,x\nAda,1\n")
+    assert (code, "`--map name=Nam` takes one; the records have Nam, x" in said) == (2, True)
+    assert run(command, *rest, "--map", "name=Nam", over="Nam,x\nAda,1\n")[0] == 0
+
+
+@pytest.mark.long
+def test_a_field_that_is_nearly_an_input_and_not_used_is_told(run: Run) -> None:
+    loud = [each for each in batch("--over", "a.csv") if each != "--quiet"]
+    code, _, said = run(*loud, over="name,Size,note\nAda,1024x1024,x\n")
+    warned = "the field `Size` of a.csv is no input of the flow, and not used: `--map size=Size` takes it"
+    assert (code, f"flowdsl: warning: {warned}\n" in said) == (0, True)
+    code, _, said = run(*loud, "--out", "more", over="Name,Size\nAda,1024x1024\n")
+    assert (code, "`--map name=Name --map size=Size` names them, `-i name=VALUE`" in said) == (2, True)
+
+
+def test_lines_of_json_that_say_an_input_later_or_nothing_at_all_are_not_refused(run: Run) -> None:
+    Path("card.flow.yaml").write_text(_FREE, encoding="utf-8")
+    for text in ('{"note": 1}\n{"name": "Ada"}\n', "{}\n{}\n"):
+        Path("a.jsonl").write_text(text, encoding="utf-8")
+        assert run("plan", "card.flow.yaml", "--over", "a.jsonl")[0] == 0
+    Path("a.jsonl").write_text('no JSON\n{"note": 1}\n{"note": 2}\n', encoding="utf-8")
+    code, _, said = run(*batch("--over", "a.jsonl"))
+    assert (code, "no field of a.jsonl is an input of the flow" in said) == (2, True)
 
 
 def test_records_of_a_misspelt_name_are_those_of_the_near_one(run: Run) -> None:

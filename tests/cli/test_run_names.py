@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -85,6 +87,21 @@ def test_a_record_that_a_batch_does_not_have_is_told_as_that(run: Run) -> None:
     said = f"record 7 of the batch {id} has paid for nothing: `flowdsl runs show {id}` shows the batch, whose records"
     assert said in run("runs", "show", "last.7")[2]
     assert run("runs", "show", f"{id}.0")[0] == 0
+
+
+def test_a_beginning_of_several_lists_batches_and_not_their_records_and_takes_none_of_them(run: Run) -> None:
+    Path("people.csv").write_text("name\nAda\nBo\n", encoding="utf-8")
+    with Journal("state") as journal:
+        begun = {"argv": [], "hidden": [], "cwd": ".", "over": {}}
+        for id in ("01a2-one", "01a2-two", "01b3-one"):
+            journal.batches.begin(id, "card.flow.yaml", begun, "cards", simulated=True)
+    single = one_run(run)
+    with closing(sqlite3.connect("state/journal.sqlite")) as database, database:
+        database.execute("UPDATE runs SET id = '01b3-single' WHERE id = ?", (single,))
+    assert run("runs", "show", "01a2")[2] == "flowdsl: several batches begin with 01a2: 01a2-two, 01a2-one\n"
+    said = "flowdsl: several runs and batches begin with 01b3: 01b3-single, 01b3-one\n"
+    assert (run("runs", "show", "01b3")[2], run("runs", "release", "01b3")[2]) == (said, said)
+    assert "01b3-one" in run("runs", "show", "01b3-one")[1]
 
 
 @pytest.mark.parametrize("what", ["run", "batch"])

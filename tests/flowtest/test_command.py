@@ -224,6 +224,15 @@ def test_a_flow_with_mistakes_and_a_fault_that_is_none_are_told_in_their_own_wor
     assert "hint: they stand under `tests:`" in run(capsys, "slow.flow.yaml")[1]
 
 
+def test_mistakes_in_a_flow_are_shown_once_for_all_its_cases(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("wrong.flow.yaml").write_text("- step: SETT\n", encoding="utf-8")
+    Path("wrong.test.yaml").write_text("flow: wrong.flow.yaml\ntests: [{name: one}, {name: two}]\n", encoding="utf-8")
+    code, out, _ = run(capsys, "wrong.test.yaml", "-j", "1", "--junit", "told.xml")
+    assert (code, out.count("Step not found: SETT")) == (1, 1)
+    assert "✗ wrong.test.yaml:2  two\n    the same as for one, wrong.test.yaml:2\n" in out
+    assert Path("told.xml").read_text(encoding="utf-8").count("Step not found: SETT") == 2
+
+
 def test_tests_are_checked_with_the_flows_and_are_no_flow(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["validate", "."]) == 0
     assert capsys.readouterr().out == "2 files, no findings\n"

@@ -244,7 +244,7 @@ def test_a_limit_of_money_says_what_was_spent_and_what_the_next_request_can_cost
         "as $0.0118 are spent or set aside for 2 requests"
     )
     assert str(spent_before(BOAT, tmp_path, max_usd=0.00002)) == (
-        "this request can cost up to $0.0061; $0.00002 of $0.00002 are left, as nothing is spent"
+        "this request can cost up to $0.0061; the limit is $0.00002, and nothing is spent yet"
     )
 
 

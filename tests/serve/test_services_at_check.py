@@ -102,3 +102,11 @@ def test_a_gateway_does_not_start_with_a_service_that_no_request_reaches(
     file.write_text(f'{ROUTE}{MAIN}caPem = "nowhere.pem"\napiKey = "sk-own-123"\n', encoding="utf-8")
     assert main(["serve", "--config", str(file), "--port", "0"]) == 2
     assert "`caPem` of the service main cannot be used" in capsys.readouterr().err
+
+
+def test_a_setting_that_lacks_is_told_as_the_settings_file_has_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    route = ROUTE.replace("main", "spare")
+    _, err = checked(tmp_path, capsys, f'{route}[services.spare]\nprovider = "azure"\n')
+    assert "add `endpoint = …` to the service spare, or set AZURE_OPENAI_ENDPOINT in the environment" in err
