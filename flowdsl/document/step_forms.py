@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from flowdsl.diagnostics import Edit, Fix
 from flowdsl.document.builder import Builder
 from flowdsl.source import Span
+from flowdsl.step.common_keys import COMMON_KEYS
 from flowdsl.step.flow_shapes import Assign
 from flowdsl.step.spec import StepSpec
 from flowdsl.syntax.edits import line_break
@@ -33,7 +34,7 @@ def meant_steps(node: Node, builder: Builder) -> list[Meant] | None:
     """The steps that a map holds whose keys are names of steps, or that has one step without a dash; None of others."""
     found: list[Meant] = []
     for key, value in node.value.items():
-        name = str(value.value) if key == "step" else step_named(key, builder.registry)
+        name = str(value.value) if key == "step" else step_named(key, value, builder.registry)
         if name is not None and not (key != "step" and found and found[0].key == "step"):
             found.append(Meant(name, key, [key]))
         elif found:
@@ -77,7 +78,7 @@ def in_a_word(node: Node, path: str, registry: Registry) -> tuple[str, Fix | Non
     return hint, replaced(node.span, text, title=f"write `{text}`") if stands(node) else None
 
 
-def step_named(key: str, registry: Registry) -> str | None:
+def step_named(key: str, keys: Node, registry: Registry) -> str | None:
     """The step whose name, perhaps misspelt or in small letters, stands in place of a key."""
     from flowdsl.step.foreign import step_word
 
@@ -86,7 +87,25 @@ def step_named(key: str, registry: Registry) -> str | None:
         return found
     word = step_word(key)
     meant = word.name if word is not None else None
-    return meant if meant is not None and registry.spec(meant) is not None else registry.nearest(key)
+    return meant if meant is not None and registry.spec(meant) is not None else nearest_step(key, keys, registry)
+
+
+def nearest_step(name: str, keys: Node, registry: Registry) -> str | None:
+    """The step that a name means: of those that have all its words, and more, the one whose keys are written."""
+    near = registry.nearest(name)
+    words = {*name.upper().split("_")}
+    if near is None or not words < {*near.split("_")}:
+        return near
+    written = [key for key in keys.value if key not in COMMON_KEYS] if keys.kind == "map" else []
+    others = {each: {*each.split("_")} for each in registry if words < {*each.split("_")}}
+
+    def rank(step: str) -> tuple[int, bool, int, int]:
+        spec = registry.spec(step)
+        fitting = 0 if spec is None else sum(key in spec.keys or spec.sets_other_keys for key in written)
+        alike = len(others[step] & {*near.split("_")})
+        return fitting, step == near, alike, sum(others[step] < other for other in others.values())
+
+    return max(others, key=rank, default=near)
 
 
 def as_steps(node: Node, meant: list[Meant], builder: Builder) -> list[Node]:

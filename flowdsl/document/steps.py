@@ -146,11 +146,12 @@ def _no_map(node: Node, builder: Builder) -> None:
 
 def _unknown_step(node: Node, name_node: Node, builder: Builder) -> None:
     """Reports a step that does not exist; what it may write is not reported as undefined."""
+    from flowdsl.document.step_forms import nearest_step
     from flowdsl.step.foreign import key_word, step_word
 
     registry, name = builder.registry, name_node.value
     word = step_word(name) if isinstance(name, str) else None
-    near = _nearest(name, node, registry) if isinstance(name, str) and word is None else None
+    near = nearest_step(name, node, registry) if isinstance(name, str) and word is None else None
     if word is not None and word.name is not None and registry.spec(word.name) is not None:
         near = word.name
     if near:
@@ -168,24 +169,6 @@ def _unknown_step(node: Node, name_node: Node, builder: Builder) -> None:
         fix = fixes.together((fix, fixes.added(node, word.beside)), title=f"write `{near}`, with `{word.beside}`")
     builder.findings.add("unknown-step", f"Step not found: {shown}", name_node, hint=hint, fixes=[fix])
     builder.findings.maybe_written.update(node.value, OUTPUT_TYPES)
-
-
-def _nearest(name: str, node: Node, registry: Registry) -> str | None:
-    """The step that a name means: of those that have all its words, and more, the one whose keys are written."""
-    near = registry.nearest(name)
-    words = {*name.upper().split("_")}
-    if near is None or not words < {*near.split("_")}:
-        return near
-    written = [key for key in node.value if key != "step" and key not in COMMON_KEYS]
-    others = {each: {*each.split("_")} for each in registry if words < {*each.split("_")}}
-
-    def rank(step: str) -> tuple[int, bool, int, int]:
-        spec = registry.spec(step)
-        fitting = 0 if spec is None else sum(key in spec.keys or spec.sets_other_keys for key in written)
-        alike = len(others[step] & {*near.split("_")})
-        return fitting, step == near, alike, sum(others[step] < other for other in others.values())
-
-    return max(others, key=rank, default=near)
 
 
 def _alike(name: str, registry: Registry) -> list[str]:

@@ -25,6 +25,9 @@ def test_a_name_that_lacks_one_word_means_the_one_that_has_it() -> None:
 def test_a_part_of_several_names_means_the_step_whose_keys_are_written(keys: str, meant: str) -> None:
     found = flowdsl.check(f"- step: IMAGE\n  {keys}\n")[0]
     assert (found.code, found.hint) == ("unknown-step", f"did you mean `{meant}`?")
+    inside = keys.replace("\n", "\n  ")
+    found = flowdsl.check(f"- IMAGE:\n    {inside}\n")[0]
+    assert found.hint == f"write `- step: {meant}`, and its keys below `step`"
 
 
 @pytest.mark.parametrize(
