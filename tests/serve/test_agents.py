@@ -212,7 +212,7 @@ def test_an_agent_is_told_to_write_json_and_not_python(
 
 def test_a_limit_of_money_is_a_clear_failure(bench: Bench) -> None:
     result = bench.call(bench.tools(max_usd=0.001), {"city": "Lisbon"})
-    assert result.is_error and "$0.0010 of $0.0010 are left" in text_of(result)
+    assert result.is_error and "the limit is $0.0010, and nothing is spent yet" in text_of(result)
     assert bench.simulator.request_count == 0
 
 
