@@ -295,6 +295,9 @@ class JournalDoor:
             with suppress(JournalError):
                 self._owed.submit(key, lambda db: db.execute(rows.FAILED, values))
             raise
+        finally:
+            if sending is not None:
+                sending.let_go()
         shelved = Shelved()
         said = json_text(encoded(result, shelved, effect.hide))
         facts = result if isinstance(result, dict) else {}

@@ -49,3 +49,7 @@ class Sending:
         """Has `begin` awaited before each attempt, and `withdraw` called when one was refused and is made again."""
         self._begin, self._withdraw = begin, withdraw
         self.waits()
+
+    def let_go(self) -> None:
+        """Nobody heeds it any more: whoever did knows it, and neither is to wait for the collector of garbage."""
+        self._begin = self._withdraw = None

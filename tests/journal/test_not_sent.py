@@ -4,6 +4,7 @@ also by kill -9, nobody has to decide whether it was billed."""
 from __future__ import annotations
 
 import asyncio
+import gc
 import signal
 import socket
 import subprocess
@@ -16,6 +17,7 @@ from typing import Any
 import pytest
 from journaled import BOAT, Shop, shop
 
+from flowdsl import Sending
 from flowdsl.cli.simulated import StepMarks
 from flowdsl.events import Event, RequestFinished
 from flowdsl.journal.day_budget import DayBudget, Most
@@ -202,3 +204,14 @@ def test_of_a_batch_that_is_killed_only_what_was_sent_is_in_doubt(tmp_path: Path
                 time.sleep(0.01)
             process.send_signal(signal.SIGKILL)
         assert states(at) == ["ok", "started"]
+
+
+def test_a_request_that_is_over_does_not_wait_for_the_collector_of_garbage(tmp_path: Path) -> None:
+    with shop(tmp_path, plain=True) as at:
+        gc.collect()
+        gc.disable()
+        try:
+            assert len(at.run(BOAT).made) == 1
+            assert [each for each in gc.get_objects() if isinstance(each, Sending)] == []
+        finally:
+            gc.enable()
