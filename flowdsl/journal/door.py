@@ -296,6 +296,7 @@ class JournalDoor:
                 self._owed.submit(key, lambda db: db.execute(rows.FAILED, values))
             raise
         finally:
+            self._began_at.pop(key, None)
             if sending is not None:
                 sending.let_go()
         shelved = Shelved()

@@ -32,8 +32,8 @@ class Sending:
     def refused(self) -> None:
         """The service took nothing, and it is sent again after a pause; or it was broken off before anything left."""
         if not self._is_kept_so:
-            self.is_out = False
-            if self._withdraw is not None:
+            was_out, self.is_out = self.is_out, False
+            if was_out and self._withdraw is not None:  # what has not begun is written nowhere
                 self._withdraw()
 
     def keep_out(self) -> None:

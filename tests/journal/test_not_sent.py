@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 from journaled import BOAT, Shop, shop
@@ -21,6 +22,7 @@ from flowdsl import Sending
 from flowdsl.cli.simulated import StepMarks
 from flowdsl.events import Event, RequestFinished
 from flowdsl.journal.day_budget import DayBudget, Most
+from flowdsl.journal.door import JournalDoor
 from flowdsl.journal.errors import JournalError
 from flowdsl.journal.journal import Journal
 from flowdsl_steps.image.simulator import Fault
@@ -52,8 +54,17 @@ asyncio.run(main())
 def outcomes(
     at: Shop, text: str, is_time: Callable[[], bool], *, cache: Any = "off", door: Any = lambda flow: None
 ) -> list[str]:
-    """How the requests of a run ended that is cancelled when it is time."""
+    """How the requests of a run ended that is cancelled when it is time. None raises but what cancelled it."""
     told: list[Event] = []
+    raised: list[BaseException] = []
+    perform = JournalDoor.perform
+
+    async def performed(self: JournalDoor, *given: Any) -> Any:
+        try:
+            return await perform(self, *given)
+        except BaseException as error:
+            raised.append(error)
+            raise
 
     async def cancelled() -> None:
         flow = at.flow(text)
@@ -67,7 +78,9 @@ def outcomes(
 
     with Journal(at.state, cache=cache) as journal:
         journal.budget = DayBudget(journal.database, Most(100.0, "flowdsl.toml"))
-        asyncio.run(cancelled())
+        with patch.object(JournalDoor, "perform", performed):
+            asyncio.run(cancelled())
+    assert [error for error in raised if not isinstance(error, asyncio.CancelledError)] == []
     return sorted(each.outcome for each in told if isinstance(each, RequestFinished))
 
 
