@@ -30,7 +30,9 @@ def _named(options: Namespace) -> Iterator[tuple[str, str]]:
     yield from ((path, path) for path in paths if path != "-")
     for name in _OPTIONS:
         path = getattr(options, name, None)
-        if path not in (None, "-") and not (name == "inputs" and ("=" in path or path.lstrip().startswith("{"))):
+        if not isinstance(path, str) or path == "-":  # `--events` of `run` names no file
+            continue
+        if not (name == "inputs" and ("=" in path or path.lstrip().startswith("{"))):
             yield f"--{name} {path}", path
     for name, text in dict(getattr(options, "input", ())).items():
         if text.startswith("@") and not text.startswith("@@") and text != "@-":

@@ -98,6 +98,18 @@ class _Format(argparse.HelpFormatter):
     def __init__(self, prog: str) -> None:
         super().__init__(prog, max_help_position=30, width=text_width(sys.stdout))
 
+    if sys.version_info[:2] == (3, 14):  # which imports dataclasses and more on every start, for the colors of a help
+        _colored: tuple[Any, ...] = (True,)
+
+        def _set_color(self, *asked: Any) -> None:
+            self._colored = asked
+
+        def __getattr__(self, name: str) -> Any:
+            if name not in ("_theme", "_decolor"):
+                raise AttributeError(name)
+            super()._set_color(*self._colored)
+            return vars(self)[name]
+
     def _fill_text(self, text: str, width: int, indent: str) -> str:
         if "\n" in text:
             return "".join(f"{indent}{line}" for line in text.splitlines(keepends=True))

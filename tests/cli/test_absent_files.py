@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -51,3 +54,11 @@ def test_a_single_file_that_is_not_there_is_told_as_what_it_is_for(
     assert capsys.readouterr().err == "flowdsl: --over no.csv: there is no such file\n"
     assert main(["run", "no.flow.yaml", "--inputs", "a=1"]) == 2
     assert capsys.readouterr().err.startswith("flowdsl: no.flow.yaml: No such file")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="it closes an input as a shell does")
+def test_a_switch_is_no_file_that_is_not_there(tmp_path: Path) -> None:
+    command = f"exec {shlex.quote(sys.executable)} -m flowdsl.cli run nope.flow.yaml <&-"
+    found = subprocess.run(["sh", "-c", command], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert "files are not there" not in found.stderr
+    assert found.stderr == "flowdsl: nope.flow.yaml: No such file or directory\n"

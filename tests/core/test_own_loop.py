@@ -80,6 +80,7 @@ def test_what_a_coroutine_leaves_running_is_cancelled_and_closed() -> None:
         generator = numbers()
         keep.append(generator)
         await anext(generator)
+        await asyncio.sleep(0)  # a thread that is over soon lets no other task begin
         await asyncio.to_thread(seen.append, "in a thread")
 
     keep: list[object] = []
