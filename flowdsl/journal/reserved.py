@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from flowdsl.step.sending import Sending
 
 T = TypeVar("T")
+_MORE = "DO UPDATE SET usd = usd + excluded.usd"
+_ADD = f"INSERT INTO spending (day, usd) VALUES (?, ?) ON CONFLICT (day) {_MORE}"
+_ADD_OF = f"INSERT INTO spending_of (day, service, usd) VALUES (?, ?, ?) ON CONFLICT (day, service) {_MORE}"
 _KEEP = "INSERT OR REPLACE INTO reserved (owner, id, day, name, in_all, usd) VALUES (?,?,?,?,?,?)"
 _FORGET = "DELETE FROM reserved WHERE owner = ? AND id = ?"
 
@@ -42,11 +45,9 @@ class Sums(NamedTuple):
     def add(self, db: sqlite3.Connection, usd: float) -> None:
         """Adds to them."""
         if self.in_all:
-            values = self.day, spent(db, self.day, None) + usd
-            db.execute("INSERT OR REPLACE INTO spending (day, usd) VALUES (?, ?)", values)
+            db.execute(_ADD, (self.day, usd))
         if self.name is not None:
-            own = self.day, self.name, spent(db, self.day, self.name) + usd
-            db.execute("INSERT OR REPLACE INTO spending_of (day, service, usd) VALUES (?, ?, ?)", own)
+            db.execute(_ADD_OF, (self.day, self.name, usd))
 
 
 def spent(db: sqlite3.Connection, day: str, name: str | None) -> float:
