@@ -29,7 +29,7 @@ class Sending:
     @contextmanager
     def reserving(self) -> Iterator[None]:
         """What is reserved in this block is for this request: a journal frees it where the process is killed before the
-        request begins."""
+        request begins. So it must begin by `StepContext.effect`, and be settled or released as ever."""
         token = RESERVING.set(self)
         try:
             yield
