@@ -10,6 +10,8 @@ DEEPEST: Final = 200
 MOST: Final = 10_000_000
 """So many values may be in one, where each counts as often as a way leads to it."""
 _SHOWN: Final = 8
+_LEAVES: Final = frozenset((str, int, float, bool, type(None)))
+"""The classes of nearly all values, which hold no others."""
 
 
 def unwalkable(value: Any) -> str | None:
@@ -23,7 +25,7 @@ def unwalkable(value: Any) -> str | None:
     while True:
         level = way[-1]
         for key, item in level.items:
-            if not isinstance(item, (dict, list, tuple, Mapping)):
+            if item.__class__ in _LEAVES or not isinstance(item, (dict, list, tuple, Mapping)):
                 level.size += 1
             elif id(item) in sizes:
                 level.size += sizes[id(item)]

@@ -40,6 +40,8 @@ PAID = "image"
 """The kind of effects that cost money whatever comes of them."""
 WRITTEN = "file"
 """The kind of effects that give the paths of files."""
+_NOTHING_HIDDEN = 0, object(), None
+"""In place of what was looked through last, with how many secrets were known then, and what became of it."""
 
 
 class RunningStep(Telling):
@@ -51,6 +53,7 @@ class RunningStep(Telling):
     __slots__ = (
         "_acted",
         "_frame",
+        "_hidden",
         "_invocation",
         "_read_secret",
         "acting",
@@ -76,6 +79,7 @@ class RunningStep(Telling):
         self._frame = frame
         self._invocation = frame.invocation
         self._acted = self._read_secret = self.is_ended = False
+        self._hidden: tuple[int, Any, Any] = _NOTHING_HIDDEN
         self.acting: Sequence[asyncio.Task[Any]] = ()  # the tasks in which an effect is performed
 
     @property
@@ -310,9 +314,15 @@ class RunningStep(Telling):
     def _effect(self, key: str, request: Any, most_usd: float | None = None, sending: Sending | None = None) -> Effect:
         run = self._frame.run
         hide = run.secrets.hide_in
+        # A paid request is asked about before it is performed: it is looked through once, unless it has changed since,
+        # or a secret has come to be known.
+        known, before, hidden = self._hidden
+        if before is not request or hidden != request or known != run.secrets.known:
+            hidden = hide(request)
+            self._hidden = run.secrets.known, request, hidden
         return Effect(
             key=key,
-            request=hide(request),
+            request=hidden,
             run=run.id,
             invocation=self._invocation,
             store=run.store,

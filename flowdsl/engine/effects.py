@@ -88,18 +88,12 @@ class Effects(Protocol):
         ...
 
 
-@runtime_checkable
-class Passing(Effects, Protocol):
-    """A door that has steps send some of their requests themselves, as if it were not there."""
-
-    def passes(self, effect: Effect) -> bool:
-        """Whether it does so with a request: then its `sending` knows whether it is on its way."""
-        ...
-
-
 def passes(door: Effects | None, effect: Effect) -> bool:
-    """Whether a step itself sends a request behind a door, or where there is none."""
-    return door is None or (isinstance(door, Passing) and door.passes(effect))
+    """Whether a step itself sends a request behind a door, or where there is none: then its `sending` knows whether it
+    is on its way. A door that has steps send some of their requests as if it were not there says so of each, in
+    `passes(effect)`."""
+    passing = getattr(door, "passes", None)  # asked with each request, of which `isinstance` would make much
+    return door is None or (passing is not None and bool(passing(effect)))
 
 
 @runtime_checkable

@@ -24,7 +24,7 @@ class SecretForms:
     Steps in threads hide what they emit while others add: both hold the lock.
     """
 
-    __slots__ = ("_clean", "_lock", "_long", "_longest", "_short", "_starts")
+    __slots__ = ("_clean", "_is_lent", "_lock", "_long", "_longest", "_short", "_starts")
 
     def __init__(self) -> None:
         self._lock = RLock()
@@ -34,6 +34,8 @@ class SecretForms:
         """The forms that are longer than a beginning, in order, by their beginning."""
         self._longest = 0
         self._clean: set[str] = set()
+        self._is_lent = False
+        """Whether its forms are another one's still."""
 
     def adopt(self, other: SecretForms) -> None:
         """Adds the forms of another one, which is not added to any more. Those that have the first of the same have in
@@ -42,13 +44,16 @@ class SecretForms:
             if self._starts:
                 self.add((*other._short, *(form for alike in other._long.values() for form in alike)))
                 return
-            self._starts, self._short, self._longest = {*other._starts}, {*other._short}, other._longest
-            self._long = {start: [*alike] for start, alike in other._long.items()}
-            self._clean = other._clean
+            self._starts, self._short, self._longest = other._starts, other._short, other._longest
+            self._long, self._clean, self._is_lent = other._long, other._clean, True
 
     def add(self, forms: Iterable[str]) -> None:
         """Adds forms; what is shorter than REVEALING is left out."""
         with self._lock:
+            if self._is_lent:  # a copy for each run of a batch would cost a tenth of it
+                self._starts, self._short = {*self._starts}, {*self._short}
+                self._long = {start: [*alike] for start, alike in self._long.items()}
+                self._is_lent = False
             self._clean = set()
             for form in forms:
                 if len(form) <= BEGINNING:

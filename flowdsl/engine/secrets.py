@@ -53,6 +53,11 @@ class Secrets:
         """Whether there may be anything to hide."""
         return self._watching or bool(self._seen)
 
+    @property
+    def known(self) -> int:
+        """How many there are to hide so far: as long as that is the same, so is what is hidden in a value."""
+        return len(self._seen)
+
     def secret(self, name: str) -> SecretText:
         """The template function `secret('NAME')`.
 

@@ -106,7 +106,10 @@ class ImageWriter:
     came before it.
     """
 
-    __slots__ = ("_descriptor", "_folder", "_hash", "_head", "_limit", "_others", "_part", "_spare", "_take", "size")
+    __slots__ = (
+        *("_descriptor", "_folder", "_hash", "_head", "_is_there", "_limit", "_others", "_part", "_spare", "_take"),
+        "size",
+    )
 
     def __init__(
         self,
@@ -124,6 +127,7 @@ class ImageWriter:
         self._head = b""
         self.size = 0
         self._descriptor = -1
+        self._is_there = False
         self._part = folder / PART
         try:
             self._part, self._descriptor = open_part(folder)
@@ -259,6 +263,7 @@ class ImageWriter:
                     self.abort()
                     raise
             else:
+                self._is_there = True
                 return path
 
     def _is_stored(self, path: Path, digest: str) -> bool:
@@ -280,6 +285,8 @@ class ImageWriter:
     def abort(self) -> None:
         """Remove what was written; nothing happens after a commit or a second time. What a disk does not let go of is
         swept another time."""
+        if self._is_there:
+            return
         self._close()
         with contextlib.suppress(OSError):
             self._part.unlink()

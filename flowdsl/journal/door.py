@@ -28,7 +28,7 @@ from flowdsl.journal.keeper import Keeper
 from flowdsl.journal.ordering import ORDER, ordering
 from flowdsl.journal.pace import Pace
 from flowdsl.journal.recorded_values import decoded, decoded_error, encoded, encoded_error
-from flowdsl.journal.rows import KEPT, PAID, Row, Rows, asked_by, digest, json_text, row_id, spent
+from flowdsl.journal.rows import KEPT, PAID, Row, Rows, asked_by, json_text, row_id, spent
 from flowdsl.journal.run_row import end_of, write_run
 from flowdsl.journal.sharing import Siblings, free
 from flowdsl.journal.shelved import PUT_BACK, Shelved
@@ -102,7 +102,7 @@ class JournalDoor:
 
     def before(self, effect: Effect) -> Recovered | None:
         """What an earlier attempt has bought for an equal request."""
-        asked = digest(effect.key, effect.request)
+        asked = self._rows.digest(effect)
         number = self._asked.next(effect.invocation.key, asked)
         row = self._row(effect, asked)
         if row is None:
@@ -143,7 +143,7 @@ class JournalDoor:
             return await self._bought(effect, performed)
         if effect.key not in KEPT:
             return await performed()
-        found = digest(effect.key, effect.request)
+        found = self._rows.digest(effect)
         row = self._row(effect, found)
         if row is not None:
             return self._again(effect, row)  # type: ignore[no-any-return]
@@ -159,7 +159,7 @@ class JournalDoor:
         """The same of an effect that needs no waiting."""
         if effect.key not in KEPT:
             return act() if self._inner is None else self._inner.perform_now(effect, act)
-        found = digest(effect.key, effect.request)
+        found = self._rows.digest(effect)
         row = self._row(effect, found)
         if row is not None:
             return self._again(effect, row)  # type: ignore[no-any-return]
@@ -241,7 +241,7 @@ class JournalDoor:
         return 1.0 if self._asking is None else self._asking.share(effect)
 
     async def _bought(self, effect: Effect, act: Callable[[str], Awaitable[T]]) -> T:
-        place, asked = effect.invocation.key, digest(effect.key, effect.request)
+        place, asked = effect.invocation.key, self._rows.digest(effect)
         if taken := self._taken.get((place, asked)):
             row = taken.pop(0)
             if row.blocks:

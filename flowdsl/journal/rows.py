@@ -95,6 +95,7 @@ class Rows:
     def __init__(self, rows: Iterable[Row] = ()) -> None:
         self._rows: dict[bytes, list[Row]] = defaultdict(list)
         self._numbers: dict[tuple[bytes, str], int] = defaultdict(int)
+        self._last: tuple[str, Any, bytes] = "", None, b""
         for row in sorted(rows, key=lambda row: (row.number, row.began, row.place)):  # a clock may jump back
             at = (row.digest, row.place)
             self._numbers[at] = max(self._numbers[at], row.number + 1)
@@ -111,6 +112,14 @@ class Rows:
             found = next((row for row in rows if row.state == "ok" or row.blocks), None)
         if found is not None:
             rows.remove(found)
+        return found
+
+    def digest(self, effect: Effect) -> bytes:
+        """The digest of an effect. That of the last request is remembered: it is asked for before it is performed."""
+        key, request, found = self._last
+        if key != effect.key or request is not effect.request:
+            found = digest(effect.key, effect.request)
+            self._last = effect.key, effect.request, found
         return found
 
     def number(self, place: str, digest: bytes) -> int:

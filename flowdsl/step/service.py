@@ -59,7 +59,7 @@ def check_key(service: Service, setting: str) -> None:
         wrong = "is in quotes"
     elif re.match(r"(bearer|basic|token)\s", key, re.IGNORECASE):
         wrong = f"begins with `{key.split()[0]}`"
-    elif any(char.isspace() for char in key):
+    elif re.search(r"\s", key):
         wrong = "has blanks or line breaks in it"
     elif not (key.isascii() and key.isprintable()):
         wrong = "has characters in it that no key has"
@@ -107,7 +107,7 @@ class Service:
         value = self.settings.get(key)
         if value is None:
             options = self.settings.get("options")
-            value = options.get(key) if isinstance(options, Mapping) else None
+            value = options.get(key) if options is not None and isinstance(options, Mapping) else None
         return value
 
     @property

@@ -434,3 +434,46 @@ def test_a_secret_in_a_key_or_a_view_of_a_map_is_hidden(hold: Callable[[str], An
     secrets.add("sk-secretsecret99")
     assert "sk-secretsecret99" not in repr(secrets.hide_in(hold("sk-secretsecret99")))
     assert secrets.hide_in(hold("nothing")) == hold("nothing") or "nothing" in repr(secrets.hide_in(hold("nothing")))
+
+
+def test_a_request_that_is_made_again_is_hidden_as_it_is_then() -> None:
+    told = asyncio.Event()
+
+    class Twice(Step, name="TWICE"):
+        """Make the same request before and after it has changed, and a secret has come to be known."""
+
+        async def run(self, ctx: StepContext) -> Written:
+            request: dict[str, Any] = {"text": f"a letter to {KEY}", "page": 1}
+            for page in (1, 2, 2):
+                request["page"] = page
+                await ctx.effect("write", request, told.wait)
+            return {}
+
+    class Tell(Step, name="TELL"):
+        """Let the other one go on."""
+
+        text: str = ""
+
+        async def run(self, ctx: StepContext) -> Written:
+            told.set()
+            return {}
+
+    tell = "    - - step: TELL\n        text: \"{{ secret('KEY') }}\"\n"
+    recording = Recording()
+    asyncio.run(
+        environment(Twice, Tell).arun(f"- step: PARALLEL\n  steps:\n    - - step: TWICE\n{tell}", effects=recording)
+    )
+    asked = [each.request for each in recording.recorded if each.key == "write"]
+    assert asked == [
+        {"text": f"a letter to {KEY}", "page": 1},
+        {"text": "a letter to ***", "page": 2},
+        {"text": "a letter to ***", "page": 2},
+    ]
+
+
+def test_what_a_run_adds_to_the_secrets_of_others_is_its_own() -> None:
+    mine, theirs = many(0), many(0)
+    mine.add("another-secret-of-mine")
+    assert mine.hide(f"{KEY} and another-secret-of-mine") == "*** and ***"
+    assert theirs.hide(f"{KEY} and another-secret-of-mine") == "*** and another-secret-of-mine"
+    assert many(0).hide("another-secret-of-mine") == "another-secret-of-mine"

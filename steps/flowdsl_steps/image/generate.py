@@ -114,14 +114,15 @@ class _Generation:
         self._peers = peers
         self._sends = sends
         self._name = name
-        self._described = [*map(sender(0).described, requests)]
+        self._asking = sender(0)
+        self._described = [*map(self._asking.described, requests)]
         self._prices = Prices(ctx, vendor, endpoint, ctx.share(self._described[0]))
         self._bought: list[Image] = []
         self._purchases: list[Purchase] = []  # also those at whose events a listener fails
 
     async def result(self) -> Generated:
         """What came, when every request succeeded. All of them end before one that failed is reported."""
-        asking = self._sender(0)
+        asking = self._asking
         for request in self._requests:
             asking.encoded(request)  # what cannot be is told before anything is reserved
         bought = [partial(asking.purchase, request, self._ctx.service) for request in self._requests]

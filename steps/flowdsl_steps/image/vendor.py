@@ -217,13 +217,18 @@ class Vendor(Protocol):
 def is_host_of(vendor: Vendor, host: str) -> bool:
     """Whether a host name (lower case) is one of the vendor's own. An address with a zone, or signs that whoever is on
     the way may read as the end of a name, is nobody's, whatever it ends in."""
-    is_name = re.compile(_HOST_NAME).fullmatch(host) is not None
-    return is_name and _pattern(tuple(vendor.hosts)).fullmatch(host) is not None
+    return _is_one_of(tuple(vendor.hosts), host)
+
+
+@lru_cache(maxsize=1024)
+def _is_one_of(hosts: tuple[str, ...], host: str) -> bool:
+    """Each request asks that of every vendor."""
+    return re.fullmatch(_HOST_NAME, host) is not None and _pattern(hosts).fullmatch(host) is not None
 
 
 @lru_cache(maxsize=256)
 def _pattern(hosts: tuple[str, ...]) -> re.Pattern[str]:
-    """What the hosts of a vendor are called: each request asks that of every vendor."""
+    """What the hosts of a vendor are called."""
     before = {own: ".*" if own[0] == "." else "" for own in hosts}
     names = (before[own] + re.escape(own).replace(r"\*", "[a-z0-9-]+") for own in hosts)
     return re.compile("|".join(names) or "(?!)")
