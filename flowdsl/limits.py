@@ -64,7 +64,8 @@ def expect_limits(limits: Any) -> None:
 
 class Reservation(Protocol):
     """What is set aside for one paid request. Neither settled nor released, it stays set aside: the outcome is
-    unknown."""
+    unknown. Only where it is for a `Sending` (see `Sending.reserving`) a journal knows better when the process is gone:
+    what had not begun was not sent."""
 
     def settle(self, usd: float | None) -> None:
         """The request cost so much in USD; None: all that was set aside, for nothing says what it cost."""

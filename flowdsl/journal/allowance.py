@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import sqlite3
 import time
 from collections.abc import Callable
-from concurrent.futures import Future
-from contextlib import suppress
 from typing import NamedTuple
 
 from flowdsl.engine.budget import ROUNDING_USD, in_usd
@@ -15,7 +12,7 @@ from flowdsl.errors import ConfigError
 from flowdsl.journal.database import Database
 from flowdsl.journal.day import day_of
 from flowdsl.journal.day_budget import spent_day
-from flowdsl.journal.errors import JournalError
+from flowdsl.journal.reserved import Reserved, Sums, spent
 from flowdsl.limits import Budget, Reservation
 
 _MINUTE_S = 60.0
@@ -85,23 +82,14 @@ class OwnBudget:
             )
         day = day_of(self._clock())
 
-        def reserved(db: sqlite3.Connection) -> float | None:
-            spent = _spent(db, day, self._who)
-            if spent + most_usd > self._most + ROUNDING_USD:
-                return spent
-            _write(db, day, self._who, spent + most_usd)
-            return None
+        def refusing(db: sqlite3.Connection) -> float | None:
+            used = spent(db, day, self._who)
+            return used if used + most_usd > self._most + ROUNDING_USD else None
 
-        self._database.owed.again()  # what earlier ones did not spend can be spent
-        written = self._database.submit(reserved, durable=False)
-        own = _Reserved(self._database, day, self._who, most_usd)
-        try:
-            spent = await asyncio.wrap_future(written)
-        except BaseException:
-            written.add_done_callback(lambda _: _give_back(written, own))
-            raise
-        if spent is not None:
-            left = in_usd(max(self._most - spent, 0.0))
+        own = Reserved(self._database, Sums(day, self._who, in_all=False), most_usd)
+        used = await own.unless(refusing)
+        if used is not None:
+            left = in_usd(max(self._most - used, 0.0))
             message = (
                 f"this request can cost up to {in_usd(most_usd)}; {left} of the {in_usd(self._most)} a day of this "
                 "token are left"
@@ -116,38 +104,6 @@ class OwnBudget:
             raise
 
 
-class _Reserved:
-    def __init__(self, database: Database, day: str, who: str, usd: float) -> None:
-        self._database = database
-        self._day = day
-        self._who = who
-        self._usd = usd
-
-    def settle(self, usd: float | None) -> None:
-        if usd is not None:
-            self._change(usd)
-
-    def release(self) -> None:
-        self._change(0.0)
-
-    def _change(self, usd: float) -> None:
-        more, self._usd = usd - self._usd, usd
-        if not more:
-            return
-
-        def changed(db: sqlite3.Connection) -> None:
-            _write(db, self._day, self._who, _spent(db, self._day, self._who) + more)
-
-        self._database.owed.change(changed)
-
-
-def _give_back(written: Future[float | None], reserved: _Reserved) -> None:
-    """Nobody waits any more for what was to be set aside."""
-    if written.exception() is None and written.result() is None:
-        with suppress(JournalError):
-            reserved.release()
-
-
 class _Both(NamedTuple):
     own: Reservation
     others: Reservation
@@ -159,12 +115,3 @@ class _Both(NamedTuple):
     def release(self) -> None:
         self.own.release()
         self.others.release()
-
-
-def _spent(db: sqlite3.Connection, day: str, who: str) -> float:
-    row = db.execute("SELECT usd FROM spending_of WHERE day = ? AND service = ?", (day, who)).fetchone()
-    return 0.0 if row is None else float(row[0])
-
-
-def _write(db: sqlite3.Connection, day: str, who: str, usd: float) -> None:
-    db.execute("INSERT OR REPLACE INTO spending_of (day, service, usd) VALUES (?, ?, ?)", (day, who, usd))

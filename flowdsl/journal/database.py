@@ -23,6 +23,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from flowdsl.journal.errors import NAME, WITHOUT, JournalError, damaged, refused
 from flowdsl.journal.owed import Owed
+from flowdsl.journal.owners import Owners
 from flowdsl.journal.place import make
 from flowdsl.journal.synced import Synced, sync_file
 from flowdsl.journal.tables import VERSION, migrate
@@ -67,6 +68,8 @@ class Database:
         self._reader: sqlite3.Connection | None = None
         self.owed = Owed(self.submit)
         """How paid requests ended and it could not be written."""
+        self.owners = Owners(folder)
+        """Who has set money aside."""
         self.unpaced: dict[tuple[str, str], float] = {}
         """Until when, by the monotonic clock, nobody looks for the pace of a service and model: there was none."""
 
@@ -180,6 +183,7 @@ class Database:
             self._changed.notify()
         if self._writer is not None:
             self._writer.join()
+        self.owners.close()
         with self._reading:
             if self._reader is not None:
                 self._reader.close()

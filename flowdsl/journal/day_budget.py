@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
 import math
 import sqlite3
 import time
 from collections.abc import Callable, Mapping
-from concurrent.futures import Future
-from contextlib import suppress
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from flowdsl.engine.budget import ROUNDING_USD, in_usd
 from flowdsl.errors import ConfigError, LimitExceeded
 from flowdsl.journal.database import Database
 from flowdsl.journal.day import day_of, left_of_day
-from flowdsl.journal.errors import JournalError
+from flowdsl.journal.reserved import Reserved, Sums, spent
 from flowdsl.limits import Reservation
 
 _ALL = "max_usd_per_day"
@@ -32,8 +29,8 @@ class Most(NamedTuple):
 
 class DayBudget:
     """A budget in a journal's file: the sum of a day, which ends at midnight of the machine's time zone, for all
-    services, and for those of `services` alone. What a process that was killed had set aside stays so. `clock` gives
-    Unix seconds."""
+    services, and for those of `services` alone. What a process that was killed had set aside for requests that had not
+    begun is free again. `clock` gives Unix seconds."""
 
     def __init__(
         self,
@@ -64,32 +61,25 @@ class DayBudget:
         day = day_of(self._clock())
         most = most_usd or 0.0
 
-        def reserved(db: sqlite3.Connection) -> tuple[Most, float, str | None] | None:
+        def refusing(db: sqlite3.Connection) -> tuple[Most, float, str | None] | None:
             for limit, name in ((own, service), (self._whole, None)):
-                spent = 0.0 if limit is None else _spent(db, day, name)
-                if limit is not None and spent + most > limit.usd + ROUNDING_USD:
-                    return limit, spent, name
-            _add(db, day, service, most)
+                used = 0.0 if limit is None else spent(db, day, name)
+                if limit is not None and used + most > limit.usd + ROUNDING_USD:
+                    return limit, used, name
             return None
 
-        self._database.owed.again()  # what earlier ones did not spend can be spent
-        written = self._database.submit(reserved, durable=False)
-        own_part = _Reserved(self._database, day, service, most)
-        try:
-            refused = await asyncio.wrap_future(written)
-        except BaseException:
-            written.add_done_callback(lambda _: _give_back(written, own_part))
-            raise
+        reserved = Reserved(self._database, Sums(day, service), most)
+        refused = await reserved.unless(refusing)
         if refused is not None:
-            limit, spent, name = refused
-            left = in_usd(max(limit.usd - spent, 0.0))
+            limit, used, name = refused
+            left = in_usd(max(limit.usd - used, 0.0))
             of = "" if name is None else f" of {name}"
             key = f"`{_ALL}`" if name is None else f"`{name}` below `[{_OF_SERVICES}]`"
             message = (
                 f"this request can cost up to {in_usd(most)}; {left} of the {in_usd(limit.usd)} a day{of} are left"
             )
             raise spent_day(message, most, limit.usd, f"raise {key} in {limit.where}", self._clock())
-        return own_part
+        return reserved
 
 
 def spent_day(message: str, most: float, limit: float, remedy: str, now: float) -> LimitExceeded:
@@ -99,48 +89,3 @@ def spent_day(message: str, most: float, limit: float, remedy: str, now: float) 
     error = LimitExceeded(message, code="budget-spent", hint=hint)
     error.free_in_s = left_of_day(now) if is_enough else math.inf
     return error
-
-
-class _Reserved:
-    def __init__(self, database: Database, day: str, service: str | None, usd: float) -> None:
-        self._database = database
-        self._day = day
-        self._service = service
-        self._usd = usd
-
-    def settle(self, usd: float | None) -> None:
-        if usd is not None:
-            self._change(usd - self._usd)
-            self._usd = usd
-
-    def release(self) -> None:
-        self._change(-self._usd)
-        self._usd = 0.0
-
-    def _change(self, usd: float) -> None:
-        if usd:
-            self._database.owed.change(lambda db: _add(db, self._day, self._service, usd))
-
-
-def _give_back(written: Future[Any], reserved: _Reserved) -> None:
-    """Nobody waits any more for what was to be set aside. A journal that is closed by now keeps it until midnight."""
-    if written.exception() is None and written.result() is None:
-        with suppress(JournalError):
-            reserved.release()
-
-
-def _spent(db: sqlite3.Connection, day: str, service: str | None) -> float:
-    """What is spent a day, at a service or at all of them."""
-    if service is None:
-        row = db.execute("SELECT usd FROM spending WHERE day = ?", (day,)).fetchone()
-    else:
-        row = db.execute("SELECT usd FROM spending_of WHERE day = ? AND service = ?", (day, service)).fetchone()
-    return 0.0 if row is None else float(row[0])
-
-
-def _add(db: sqlite3.Connection, day: str, service: str | None, usd: float) -> None:
-    """Adds to what is spent: at all services, and at the one that is asked."""
-    db.execute("INSERT OR REPLACE INTO spending (day, usd) VALUES (?, ?)", (day, _spent(db, day, None) + usd))
-    if service is not None:
-        values = (day, service, _spent(db, day, service) + usd)
-        db.execute("INSERT OR REPLACE INTO spending_of (day, service, usd) VALUES (?, ?, ?)", values)

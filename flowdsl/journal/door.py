@@ -22,7 +22,7 @@ from weakref import ref
 
 from flowdsl.engine.effects import ALL_CAME, ASKED, Asking, Began, Effect, Effects, Recovered, passes
 from flowdsl.errors import ConfigError, RunError, ServiceError, StepError
-from flowdsl.journal import rows
+from flowdsl.journal import reserved, rows
 from flowdsl.journal.errors import JournalError, held, led_to
 from flowdsl.journal.keeper import Keeper
 from flowdsl.journal.ordering import ORDER, ordering
@@ -277,7 +277,7 @@ class JournalDoor:
             if effect.sending is not None:
                 effect.sending.keep_out()
         else:
-            sending.heed(begin, partial(self._forget, key))
+            sending.heed(begin, partial(self._forget, key, effect))
         try:
             with ordering(self._journal, key, order, effect.hide):
                 result = await self._come(effect, act(key.hex()))
@@ -333,7 +333,7 @@ class JournalDoor:
             if not was_open:
                 write_run(db, self._began, self._journal, is_new=self._is_new)
             db.executemany(rows.KEEP, early)
-            db.execute(rows.STARTED, values)
+            reserved.start(db, values, effect.sending)
 
         self._owed.again()
         try:
@@ -346,7 +346,7 @@ class JournalDoor:
             raise
         except BaseException:  # it may stand there by now, and is not sent; what the vendor has taken before stays
             if not is_known:
-                self._forget(key)
+                self._forget(key, effect)
             raise
         self._journal.wrote = True
 
@@ -360,12 +360,12 @@ class JournalDoor:
             if not self._under_way and (all_came := ALL_CAME.get()) is not None:
                 all_came(effect.invocation.path)
 
-    def _forget(self, key: bytes) -> None:
+    def _forget(self, key: bytes, effect: Effect) -> None:
         """A request was not sent, or was refused and is sent again later: until then nothing is in doubt. One that has
         begun again by the time when the file takes this stays."""
         values = key, self._began_at[key]
         with suppress(JournalError):
-            self._owed.submit(key, lambda db: db.execute(rows.NOT_SENT, values))
+            self._owed.submit(key, lambda db: reserved.forget(db, values, effect.sending))
 
     def _again(self, effect: Effect, row: Row) -> Any:
         """What a kept row says, as when it happened."""

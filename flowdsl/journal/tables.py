@@ -201,6 +201,17 @@ STEPS = (
         FROM ledger
     ) AS ledger JOIN runs ON runs.id = ledger.run;
     """,
+    """
+    CREATE TABLE reserved (           -- what of `spending` and `spending_of` is set aside and has not begun
+        owner TEXT NOT NULL,          -- a file in the folder `reserving`, whose lock is held by who set it aside
+        id BLOB NOT NULL,
+        day TEXT NOT NULL,
+        name TEXT,                    -- the service in `spending_of`
+        in_all INTEGER NOT NULL,      -- it stands in `spending` as well
+        usd REAL NOT NULL,
+        PRIMARY KEY (owner, id)
+    ) WITHOUT ROWID;
+    """,
 )
 VERSION = len(STEPS)
 

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any
+
+RESERVING: ContextVar[Sending | None] = ContextVar("RESERVING", default=None)
+"""For which request something is reserved just now."""
 
 
 class Sending:
@@ -14,9 +20,21 @@ class Sending:
 
     def __init__(self) -> None:
         self.is_out = False
+        self.reserved: list[Any] = []
+        """What is set aside for it in sums that know whether it has begun."""
         self._is_kept_so = False
         self._begin: Callable[[], Awaitable[None]] | None = None
         self._withdraw: Callable[[], None] | None = None
+
+    @contextmanager
+    def reserving(self) -> Iterator[None]:
+        """What is reserved in this block is for this request: a journal frees it where the process is killed before the
+        request begins. So it must begin by `StepContext.effect`, and be settled or released as ever."""
+        token = RESERVING.set(self)
+        try:
+            yield
+        finally:
+            RESERVING.reset(token)
 
     async def begins(self) -> None:
         """It is sent as soon as this returns: what must stand in a journal before stands there then.

@@ -20,12 +20,12 @@ SETTINGS = '[serve]\n[services.OPENAI_IMAGE_GENERATION]\nprovider = "openai"\n'
 
 @contextmanager
 def gateway(
-    folder: Path, variables: Mapping[str, str], workers: int, settings: str = "", served: str = ""
+    folder: Path, variables: Mapping[str, str], workers: int, settings: str = "", served: str = "", entry: str = ""
 ) -> Iterator[tuple[subprocess.Popen[str], str]]:
     """A gateway of several processes before the service that variables of the environment name, and its address once
     it serves. What it says stands in the file `errors`."""
     (folder / "flowdsl.toml").write_text(
-        settings + SETTINGS.replace("[serve]\n", f"[serve]\n{served}"), encoding="utf-8"
+        settings + SETTINGS.replace("[serve]\n", f"[serve]\n{served}") + entry, encoding="utf-8"
     )
     own = {**variables, "FLOWDSL_STATE": str(folder / "state")}
     command = [sys.executable, "-m", "flowdsl.cli", "serve", "--port", "0", "--workers", str(workers)]

@@ -18,6 +18,7 @@ import httpx
 import pytest
 from gateway_processes import BODY, CONNECTIONS, ask, children, gateway, until
 
+from flowdsl.journal.journal import Journal
 from flowdsl.serve.metrics import SHARED_EVERY_S
 from flowdsl.serve.tokens import Tokens
 from flowdsl_steps.image.simulator import Simulator
@@ -46,6 +47,26 @@ def test_a_budget_a_rate_and_a_key_are_exact_over_two_workers(tmp_path: Path) ->
             keyed = [*pool.map(lambda _: ask(url, key, **{"Idempotency-Key": "one"}), range(CONNECTIONS))]
             assert {each.status_code for each in keyed} == {200} and service.request_count == before + 1
             assert len({each.json()["data"][0]["b64_json"] for each in keyed}) == 1
+
+
+@pytest.mark.usefixtures("noon")
+def test_a_token_spends_what_workers_had_set_aside_for_requests_that_waited_when_they_were_killed(
+    tmp_path: Path,
+) -> None:
+    token = Tokens(tmp_path / "state").create("money", usd_per_day=0.5)
+    entry = "prices = 0.05\nrateLimit = 120\n"
+    with Simulator(plain=True) as service, gateway(tmp_path, names(service), 2, entry=entry) as (process, url):
+        with ThreadPoolExecutor(10) as pool:
+            asked = [pool.submit(ask, url, token) for _ in range(10)]  # again where a worker was killed
+            until(lambda: service.request_count >= 2)
+            for worker in children(process):
+                os.kill(worker, signal.SIGKILL)
+            assert {each.result().status_code for each in asked} <= {200, 429}
+        while ask(url, token).status_code == 200:
+            pass
+        sent = service.request_count
+    with Journal(tmp_path / "state") as journal:
+        assert sent <= len(journal.database.read("SELECT id FROM ledger WHERE state != 'refused'")) == 10
 
 
 def names(service: Simulator) -> dict[str, str]:

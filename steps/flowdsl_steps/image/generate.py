@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
-from itertools import filterfalse
+from itertools import chain, filterfalse
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, cast
 
@@ -128,11 +128,12 @@ class _Generation:
         bought = [partial(asking.purchase, request, self._ctx.service) for request in self._requests]
         before = [*map(self._ctx.paid_before, bought, self._described)]
         allow(self._ctx, self._vendor, self._endpoint, self._requests, self._prices, self._sends)
-        reserved = await self._reserved(before)
+        sendings = [Sending() for _ in self._requests]
+        reserved = await self._reserved(before, sendings)
         before = [None if each is ASKED else each for each in before]
         numbers = self._announced(before, reserved)
         ended = await asyncio.gather(
-            *map(self._purchase, self._requests, self._described, bought, reserved, before, numbers),
+            *map(self._purchase, self._requests, self._described, bought, reserved, before, numbers, sendings),
             return_exceptions=True,
         )
         purchases = [each for request in self._requests for each in self._purchases if each.request is request]
@@ -184,7 +185,7 @@ class _Generation:
         error.details["images"] = list(self._bought)
         raise error
 
-    async def _reserved(self, before: Sequence[Any]) -> list[list[Reservation]]:
+    async def _reserved(self, before: Sequence[Any], sendings: Sequence[Sending]) -> list[list[Reservation]]:
         """What is set aside for each request that was not paid for before, nor asked for, or for none of them: a step
         sends all of its requests or nothing. One that is sent again after an unknown outcome may be billed as often as
         it is sent.
@@ -194,12 +195,12 @@ class _Generation:
         """
         reserved: list[list[Reservation]] = [[] for _ in self._requests]
         try:
-            for request, own, came in zip(self._requests, reserved, before, strict=True):
-                for _ in range(self._sends if came is None else 0):
-                    own.append(await self._ctx.reserve(self._prices.most(request), self._endpoint.service))
+            for request, own, came, sending in zip(self._requests, reserved, before, sendings, strict=True):
+                with sending.reserving():
+                    for _ in range(self._sends if came is None else 0):
+                        own.append(await self._ctx.reserve(self._prices.most(request), self._endpoint.service))
         except BaseException:  # also where somebody gives up meanwhile
-            for own in reserved:
-                _release(own)
+            _release(chain(*reserved))
             raise
         return reserved
 
@@ -220,8 +221,7 @@ class _Generation:
                 )
                 numbers.append(number)
         except BaseException:
-            for own in reserved:
-                _release(own)
+            _release(chain(*reserved))
             raise
         return numbers
 
@@ -238,11 +238,11 @@ class _Generation:
         reserved: Sequence[Reservation],
         before: Any,
         number: int,
+        sending: Sending,
     ) -> Purchase:
         """One of the requests, by the door for what is paid, unless what has this digest was paid `before`. What was
         reserved for it goes back where it was refused, and stays where its outcome is unknown."""
-        came, sending = before, Sending()
-        began = perf_counter()
+        came, began = before, perf_counter()
         try:
             if came is None:
                 came = await self._ctx.effect(
