@@ -95,7 +95,7 @@ class _Plain:
     """JSON as `json.loads` reads it."""
 
     strict = True
-    object_hook = object_pairs_hook = None
+    object_hook = object_pairs_hook = array_hook = None
     parse_float = parse_constant = float
     parse_int = int
 
@@ -104,11 +104,12 @@ def _scanner() -> Callable[[str, int], tuple[Any, int]]:
     """The scanner inside `json`: importing that package takes longer than reading an index."""
     try:
         from _json import make_scanner
-    except ImportError:  # a Python without it
+
+        return make_scanner(_Plain)  # type: ignore[arg-type]  # it reads the attributes of anything
+    except (ImportError, AttributeError, TypeError):  # a Python without it, or whose scanner asks for others
         from json import loads
 
         return lambda text, _: (loads(text), len(text))
-    return make_scanner(_Plain)  # type: ignore[arg-type]  # it reads six attributes of anything
 
 
 _scan = _scanner()

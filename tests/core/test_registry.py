@@ -16,6 +16,7 @@ from pydantic import Field
 
 import flowdsl
 from flowdsl import Conflicts, Environment, PluginError, Step, StepContext, Written
+from flowdsl.step import index
 from flowdsl.step.index import read_index
 from flowdsl.step.spec import StepSpec
 
@@ -352,3 +353,8 @@ def test_foreign_words_of_a_plugin_that_cannot_be_read_are_a_fault_of_it(
     shown = printed(tmp_path, "from flowdsl.step.foreign import step_word; print(step_word('GREETING'))")
     assert shown.endswith(said)
     assert shown.startswith("PluginError: the steps plugin `hello` ") == ("cannot" in said)
+
+
+def test_an_index_is_read_by_a_python_whose_scanner_asks_for_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(index._Plain, "strict")
+    assert index._scanner()('{"a": [1]}', 0) == ({"a": [1]}, 10)
