@@ -1,10 +1,14 @@
-"""A batch that is gone on with is that of one process; how one goes on that has spent what it may."""
+"""The folder of a batch is its own; one that is gone on with is that of one process; how one goes on that has spent
+what it may."""
 
 from __future__ import annotations
 
+from argparse import Namespace
 from contextlib import ExitStack
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from flowdsl.cli.journaled import naming_journal
 from flowdsl.cli.record_files import head_of
 from flowdsl.errors import RunError, UsageError
 from flowdsl.journal.errors import JournalError
@@ -12,6 +16,35 @@ from flowdsl.journal.errors import JournalError
 if TYPE_CHECKING:
     from flowdsl.journal.batches import KeptBatch
     from flowdsl.journal.journal import Journal
+
+_FOLDER = "flowdsl-batch"
+
+
+def named(options: Namespace, kept: KeptBatch | None, state: Path) -> tuple[str, Path]:
+    """The id of a batch, and the folder of its results.
+
+    Raises:
+        UsageError: the folder has those of another batch.
+    """
+    if kept is not None:
+        return kept.id, Path(kept.folder)
+    from flowdsl.engine.state import new_run_id
+    from flowdsl.journal.journal import Journal
+
+    id = new_run_id()
+    folder = Path(options.out) if options.out else Path(_FOLDER) / id[:13]
+    if any((folder / name).exists() for name in ("results.jsonl", "failed.jsonl")):
+        said = f"{folder} holds the results of another batch: name another --out"
+        with Journal(state) as journal, naming_journal(journal):
+            begun = _unfinished_in(folder, journal)
+            raise UsageError(said if begun is None else f"{said}, or go on with that: `flowdsl resume {begun.id[:13]}`")
+    return id, folder.absolute()
+
+
+def _unfinished_in(folder: Path, journal: Journal) -> KeptBatch | None:
+    """The batch whose results are in a folder, where it can go on."""
+    found = next((each for each in journal.batches.all() if each.folder == str(folder.absolute())), None)
+    return found if found is not None and found.may_be_resumed else None
 
 
 def check_may_go_on(batch: KeptBatch) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from journaled import BOAT, shop
@@ -17,7 +17,7 @@ from flowdsl.journal.synced import Synced
 class _Removed(Synced):
     """Somebody removes what is brought to the disk, just before; where they are set, the folder with it."""
 
-    once = [True]
+    once: ClassVar = [True]
     with_folder = False
 
     def then(self, files: Sequence[str], act: Callable[[Exception | None], None]) -> None:
