@@ -112,9 +112,9 @@ def _page(folder: Path, found: _Found, pictures: list[str], told: Callable[[int,
     with ExitStack() as stack:
         small, instead = folder / _THUMBNAILS, dict[str, Path]()
         if embed:
-            from tempfile import TemporaryDirectory
+            from flowdsl.rewriting.temporary import temporary_folder
 
-            small = Path(stack.enter_context(TemporaryDirectory(prefix="flowdsl-report-")))
+            small = Path(stack.enter_context(temporary_folder("flowdsl-report-")))
             instead = _fit_to_embed(pictures, small / "screen", told)
         made = thumbnails(pictures, small, told)
         return page(found.rows, found.facts, folder, made, embed=embed, instead=instead)
