@@ -63,7 +63,6 @@ Each record is the inputs of one run: a line of JSON, or a line of CSV with its 
 results.jsonl in the folder, the records that failed in failed.jsonl, which can be run again as it is. Ctrl-C takes no \
 further records, and ends when those it works on have ended; `flowdsl resume` goes on, and buys nothing twice."""
 _KNOWN = {"done": 1, "failed": 2}
-_MOST_AT_ONCE = 100_000
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -348,13 +347,15 @@ def _check(options: Namespace) -> None:
 
 def _wrong(options: Namespace) -> Iterator[str]:
     """What a batch cannot take of what it is given."""
+    from flowdsl.batches.dispatching import MOST_AT_ONCE
+
     if options.file == "-":
         yield "a batch takes the flow from a file: it may be resumed"
     for name in ("limit", "sample"):
         if getattr(options, name) == 0:
             yield f"--{name} 0 leaves no record: write a number from 1 on, or leave it out for all of them"
-    if options.concurrency is not None and not 1 <= options.concurrency <= _MOST_AT_ONCE:
-        yield f"--concurrency takes a number from 1 on, and up to {_MOST_AT_ONCE:,}"
+    if options.concurrency is not None and not 1 <= options.concurrency <= MOST_AT_ONCE:
+        yield f"--concurrency takes a number from 1 on, and up to {MOST_AT_ONCE:,}"
     if options.no_journal:
         yield "a batch always has a journal: what it paid for would be lost when it is broken off"
     if options.events:
