@@ -69,6 +69,11 @@ class _OfRecord(NamedTuple):
     batch: str
     record: int
 
+    @property
+    def simulated(self) -> bool:
+        """Whether nothing is paid for really, where the journal says so."""
+        return getattr(self.records, "simulated", False) is True
+
     def door(self, began: Began, inner: Effects | None) -> Journaling:
         """The door of the run."""
         return self.records.door(began._replace(batch=self.batch, record=self.record), inner)

@@ -54,7 +54,7 @@ class Parser(argparse.ArgumentParser):
         if unknown:
             self.error(f"unknown argument `{unknown[0]}`{self._meant(unknown[0], arguments, options)}")
         if self._wrong:
-            self.error()
+            self.error("")
         return options
 
     def _get_value(self, action: argparse.Action, arg_string: str) -> Any:
@@ -83,7 +83,7 @@ class Parser(argparse.ArgumentParser):
         said = meant_option(command, word, arguments, known, file)
         return f"; {said}" if said else ""
 
-    def error(self, message: str = "") -> NoReturn:
+    def error(self, message: str) -> NoReturn:
         """Prints what is wrong, with the values that are, and where to read more, and exits with 2."""
         wrong = [cut(each) for each in (*self._wrong, message) if each]
         said = wrong[0] if len(wrong) == 1 else "\n  ".join([f"{len(wrong)} arguments are wrong:", *wrong])
