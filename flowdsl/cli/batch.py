@@ -18,7 +18,7 @@ from flowdsl.cli.batch_account import account, near
 from flowdsl.cli.batch_inputs import RecordInputs, declared_types
 from flowdsl.cli.batch_progress import BatchProgress
 from flowdsl.cli.batch_signals import signals_to
-from flowdsl.cli.batch_taken import check_same, named, stopped, take_batch
+from flowdsl.cli.batch_taken import check_same, named, stopped, take_batch, warn_of_unfinished
 from flowdsl.cli.consent import budget_of, may_begin
 from flowdsl.cli.flow_files import flow_source
 from flowdsl.cli.given_inputs import GivenInputs
@@ -126,6 +126,7 @@ def parser() -> Parser:
 def perform(options: Namespace, kept: KeptBatch | None = None) -> int:
     """Runs a batch, from its beginning or where an earlier one ended; gives the exit code."""
     from flowdsl.journal.journal import Journal
+    from flowdsl.journal.run_row import flow_path
 
     check_is_flow(options.file, options.over)
     check_not_several_absent(options)
@@ -153,6 +154,8 @@ def perform(options: Namespace, kept: KeptBatch | None = None) -> int:
         journal.budget = budget_of(source.path, journal)
         if kept is not None:
             take_batch(journal, kept, stack)
+        elif not options.quiet:
+            warn_of_unfinished(journal, flow_path(source.path))
         seen_by = watchers(options, flow, source, stack)
         results, failed = Lines(folder / "results.jsonl"), Lines(folder / "failed.jsonl")
         stack.callback(results.close)
@@ -163,8 +166,6 @@ def perform(options: Namespace, kept: KeptBatch | None = None) -> int:
         if not may_begin(flow, source.path, given, options, records=lambda: _left(options, known, inputs)):
             return 0
         if kept is None:
-            from flowdsl.journal.run_row import flow_path
-
             stack.enter_context(journal.holding(id))
             argv, hidden = kept_arguments(options, flow)
             again = {"argv": argv, "hidden": hidden, "cwd": os.getcwd(), "over": head_of(options.over)}  # noqa: PTH109

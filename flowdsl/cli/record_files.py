@@ -55,7 +55,10 @@ def check_is_there(path: str) -> None:
     """
     if path == "-":
         raise UsageError("--over takes a file, as records are read more than once: put them into a .jsonl or .csv file")
-    if not os.path.isfile(path):  # noqa: PTH113  pathlib is slow to import
+    if os.path.exists(path) and not os.path.isfile(path):  # noqa: PTH110, PTH113  pathlib is slow to import
+        kind = "a folder" if os.path.isdir(path) else "a device or a pipe, which can be read once"  # noqa: PTH112
+        raise UsageError(f"--over {path}: that is {kind}; name a .jsonl or .csv file")
+    if not os.path.isfile(path):  # noqa: PTH113
         raise UsageError(f"--over {path}: there is no such file{_meant(path)}")
 
 

@@ -54,7 +54,7 @@ def test_the_way_to_go_on_with_the_batch_of_a_folder_works_as_it_is_printed(
     capsys.readouterr()
     assert batch(project) == 2
     err = capsys.readouterr().err
-    assert "holds the results of another batch" in err
+    assert "is the folder of a batch that is not finished: name another --out, or go on with that" in err
     assert applied(err, monkeypatch, "--max-requests", "9") == 0
     assert "3 records done" in capsys.readouterr().out
 
