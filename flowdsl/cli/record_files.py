@@ -198,6 +198,13 @@ class Lines:
         if end < self.path.stat().st_size:
             os.truncate(self.path, end)
 
+    def records(self) -> set[int]:
+        """The records that have a line."""
+        if not self.path.exists():
+            return set()
+        with self.path.open("rb") as file:
+            return {_record(json.loads(text)) for text in file if text.endswith(b"\n")}
+
     def take_out(self, records: Collection[int]) -> None:
         """Takes out the lines of records that are worked on again: the file is written anew, whole or not at all.
 

@@ -12,6 +12,7 @@ import pytest
 from privileges import permissions_respected
 
 from flowdsl.cli import main
+from flowdsl.journal.journal import Journal
 
 FLOW = """\
 inputs: {city: {type: string}}
@@ -106,3 +107,20 @@ def test_a_folder_that_takes_no_files_is_not_said_to_be_full(capsys: pytest.Capt
     assert "Permission denied\n  make it writable; `flowdsl resume" in err
     Path("out").chmod(0o700)
     assert main(["resume", "--quiet"]) == 0
+
+
+@pytest.mark.long
+def test_records_whose_end_the_journal_did_not_take_are_done_and_not_in_doubt_as_well(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    state = Path(os.environ["FLOWDSL_STATE"])
+    with Journal(state) as journal:
+        journal.database.submit(lambda _: None).result()
+    with closing(sqlite3.connect(state / "journal.sqlite")) as file, file:
+        full = "SELECT RAISE(ABORT, 'database or disk is full')"
+        file.execute(f"CREATE TRIGGER full BEFORE UPDATE ON ledger WHEN NEW.ended IS NOT NULL BEGIN {full}; END")
+    main([*BATCH, "--out", "out"])
+    out, err = capsys.readouterr()
+    assert out.startswith("3 records done, simulated")
+    assert "in doubt: requests were sent" not in err
+    assert "did not take how 3 requests ended" in err
