@@ -8,6 +8,7 @@ import os
 import socket
 import ssl
 import stat
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,6 @@ import h11
 import httpx
 
 from flowdsl.errors import ConfigError
-from flowdsl.rewriting.temporary import temporary_folder
 from flowdsl_steps.http.connection import Connection, Delivery, NotSent, Outgoing, reason_of
 from flowdsl_steps.http.proxy import Proxy
 
@@ -217,7 +217,7 @@ def _readable(content: bytes) -> Iterator[str]:
             held.write(content)
             yield f"/proc/self/fd/{held.fileno()}"
         return
-    with temporary_folder() as folder:
+    with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "client.pem")
         path.touch(0o600)
         path.write_bytes(content)
