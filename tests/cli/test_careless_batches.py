@@ -124,3 +124,14 @@ def test_records_whose_end_the_journal_did_not_take_are_done_and_not_in_doubt_as
     assert out.startswith("3 records done, simulated")
     assert "in doubt: requests were sent" not in err
     assert "did not take how 3 requests ended" in err
+
+
+@pytest.mark.long
+def test_what_a_batch_that_is_not_over_has_bought_is_not_cleaned_up(capsys: pytest.CaptureFixture[str]) -> None:
+    id = killed()  # the line of the record that is done is not in its file
+    with closing(sqlite3.connect(Path(os.environ["FLOWDSL_STATE"]) / "journal.sqlite")) as journal, journal:
+        journal.execute("UPDATE runs SET began = began - 9000000")
+    assert main(["runs", "gc"]) == 0
+    assert "cleaned up after 0 finished runs" in capsys.readouterr().out
+    assert main(["resume", id, "--quiet", "--max-requests", "9"]) == 0
+    assert capsys.readouterr().out.startswith("3 records done, simulated, would cost about $0.02\n")
