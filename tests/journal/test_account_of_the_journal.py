@@ -31,6 +31,7 @@ class _Slow(Synced):
         super().then(files, when_let)
 
 
+@pytest.mark.long
 def test_a_run_broken_off_between_a_response_and_its_commit_tells_its_cost(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
