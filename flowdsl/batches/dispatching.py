@@ -16,6 +16,8 @@ sent together come back together, and would be in each other's way to the end of
 
 ROOM: ContextVar[Callable[[], None] | None] = ContextVar("room", default=None)
 """Is called in the work on a record when all that is left is to write down what became of it: another may begin."""
+MOST_AT_ONCE = 100_000
+"""More records than that are worked on at once by nobody: each holds memory from the beginning."""
 _SHARE = 8
 """While so many are worked on, one more may be written down."""
 

@@ -10,7 +10,7 @@ from os import PathLike
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from flowdsl.batches.dispatching import ROOM, SideBySide
+from flowdsl.batches.dispatching import MOST_AT_ONCE, ROOM, SideBySide
 from flowdsl.batches.records import records_of
 from flowdsl.document.dialects import message_of
 from flowdsl.engine.effects import ALL_CAME
@@ -68,6 +68,11 @@ class _OfRecord(NamedTuple):
     records: Records
     batch: str
     record: int
+
+    @property
+    def simulated(self) -> bool:
+        """Whether nothing is paid for really, where the journal says so."""
+        return getattr(self.records, "simulated", False) is True
 
     def door(self, began: Began, inner: Effects | None) -> Journaling:
         """The door of the run."""
@@ -138,8 +143,8 @@ def _check_given(flow: Any, records: Any, id: Any) -> None:
 
 def _check_numbers(concurrency: Any, max_requests: Any, max_usd: Any) -> None:
     """Raises UsageError for what does not say how many, or how much."""
-    if not isinstance(concurrency, int) or concurrency < 1:
-        raise UsageError(f"concurrency takes a number from 1 on, not {concurrency!r}")
+    if not isinstance(concurrency, int) or isinstance(concurrency, bool) or not 1 <= concurrency <= MOST_AT_ONCE:
+        raise UsageError(f"concurrency takes a number from 1 to {MOST_AT_ONCE:,}, not {concurrency!r}")
     for name, value in (("max_requests", max_requests), ("max_usd", max_usd)):
         is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
         if value is not None and not (is_number and value >= 0):

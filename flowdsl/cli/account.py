@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,7 @@ from flowdsl.cli.vendor_batched import goes_on
 from flowdsl.diagnostics import Diagnostic
 from flowdsl.display.visible import visible
 from flowdsl.document.dialects import failure, is_foreign, summary, told
-from flowdsl.errors import PluginError
+from flowdsl.errors import ConfigError, PluginError
 from flowdsl.events import FlowFinished, Note, PartialImage, RequestFinished
 from flowdsl.source import Span
 from flowdsl.template.json_values import to_json
@@ -90,7 +91,7 @@ class Account:
 
     def text(self, error: RunError | None = None) -> str:
         """The account in lines for people; empty when there is nothing to say beyond the error."""
-        end = self.finished
+        end = self._end()
         if end is None:
             return ""
         made = pictures(end.images)
@@ -113,6 +114,20 @@ class Account:
         if end.status != "done" and self._may_be_resumed(error):
             lines.append(AGAIN)
         return "".join(f"{line}\n" for line in lines)
+
+    def _end(self) -> FlowFinished | None:
+        """The last event, with what the journal knows better: the run may have been broken off while that took what
+        had come, and costs what it costs."""
+        end = self.finished
+        if end is None or not end.in_doubt or self.journal is None or not self.journal.wrote:
+            return end
+        with suppress(ConfigError):  # a journal that cannot be read any more
+            if found := self.journal.runs.named(end.run):
+                (run,) = found
+                in_doubt = min(end.in_doubt, run.in_doubt + run.caught + run.at_vendor)
+                is_known = not in_doubt and run.images == len(end.images)
+                return replace(end, in_doubt=in_doubt, cost_usd=run.cost_usd if is_known else end.cost_usd)
+        return end
 
     def _of_dialect(self, error: RunError | None) -> list[str]:
         """What the file's dialect says of the outputs that there are."""
@@ -149,7 +164,7 @@ class Account:
 
     def to_dict(self, error: RunError | None) -> dict[str, Any]:
         """A run without a result, as JSON values; without an error it was interrupted."""
-        end = self.finished
+        end = self._end()
         images = () if end is None else end.images
         facts = {"cost_usd": None if end is None else end.cost_usd, "in_doubt": 0 if end is None else end.in_doubt}
         failed = None if end is None else end.failed

@@ -44,6 +44,7 @@ class Parser(argparse.ArgumentParser):
                 allow_abbrev=False,
                 add_help=add_help,
             )
+        self._wrong: list[str] = []
 
     def parse(self, arguments: Sequence[str]) -> argparse.Namespace:
         """The options; ends the process with exit code 2 for those that do not exist."""
@@ -52,7 +53,17 @@ class Parser(argparse.ArgumentParser):
         options, unknown = self.parse_known_args(arguments)
         if unknown:
             self.error(f"unknown argument `{unknown[0]}`{self._meant(unknown[0], arguments, options)}")
+        if self._wrong:
+            self.error("")
         return options
+
+    def _get_value(self, action: argparse.Action, arg_string: str) -> Any:
+        """The value of an argument. One that is none is told when all are read, with all others."""
+        try:
+            return super()._get_value(action, arg_string)
+        except argparse.ArgumentError as error:
+            self._wrong.append(str(error))
+            return None
 
     def _meant(self, word: str, arguments: Sequence[str], options: argparse.Namespace) -> str:
         known = self._option_string_actions
@@ -73,8 +84,10 @@ class Parser(argparse.ArgumentParser):
         return f"; {said}" if said else ""
 
     def error(self, message: str) -> NoReturn:
-        """Prints what is wrong and where to read more, and exits with 2."""
-        self.exit(2, f"{self.prog}: {cut(message)}\n`{self.prog} --help` explains the command\n")
+        """Prints what is wrong, with the values that are, and where to read more, and exits with 2."""
+        wrong = [cut(each) for each in (*self._wrong, message) if each]
+        said = wrong[0] if len(wrong) == 1 else "\n  ".join([f"{len(wrong)} arguments are wrong:", *wrong])
+        self.exit(2, f"{self.prog}: {said}\n`{self.prog} --help` explains the command\n")
 
 
 @contextmanager

@@ -18,7 +18,7 @@ from flowdsl.cli.batch_account import account, near
 from flowdsl.cli.batch_inputs import RecordInputs, declared_types
 from flowdsl.cli.batch_progress import BatchProgress
 from flowdsl.cli.batch_signals import signals_to
-from flowdsl.cli.batch_taken import check_same, stopped, take_batch
+from flowdsl.cli.batch_taken import check_same, named, stopped, take_batch, warn_of_unfinished
 from flowdsl.cli.consent import budget_of, may_begin
 from flowdsl.cli.flow_files import flow_source
 from flowdsl.cli.given_inputs import GivenInputs
@@ -62,9 +62,7 @@ _ABOUT = """\
 Each record is the inputs of one run: a line of JSON, or a line of CSV with its columns. What became of each stands in \
 results.jsonl in the folder, the records that failed in failed.jsonl, which can be run again as it is. Ctrl-C takes no \
 further records, and ends when those it works on have ended; `flowdsl resume` goes on, and buys nothing twice."""
-_FOLDER = "flowdsl-batch"
 _KNOWN = {"done": 1, "failed": 2}
-_MOST_AT_ONCE = 100_000
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -128,6 +126,7 @@ def parser() -> Parser:
 def perform(options: Namespace, kept: KeptBatch | None = None) -> int:
     """Runs a batch, from its beginning or where an earlier one ended; gives the exit code."""
     from flowdsl.journal.journal import Journal
+    from flowdsl.journal.run_row import flow_path
 
     check_is_flow(options.file, options.over)
     check_not_several_absent(options)
@@ -137,7 +136,7 @@ def perform(options: Namespace, kept: KeptBatch | None = None) -> int:
     if first is None:
         raise UsageError(f"{options.over} holds no records")
     with ExitStack() as stack:
-        id, folder = _named(options, kept, state_of(source.path))
+        id, folder = named(options, kept, state_of(source.path))
         options.out = str(folder)
         shared = {name for name, _ in options.input}
         fields = {field: name for name, field in options.map}
@@ -155,6 +154,8 @@ def perform(options: Namespace, kept: KeptBatch | None = None) -> int:
         journal.budget = budget_of(source.path, journal)
         if kept is not None:
             take_batch(journal, kept, stack)
+        elif not options.quiet:
+            warn_of_unfinished(journal, flow_path(source.path))
         seen_by = watchers(options, flow, source, stack)
         results, failed = Lines(folder / "results.jsonl"), Lines(folder / "failed.jsonl")
         stack.callback(results.close)
@@ -165,8 +166,6 @@ def perform(options: Namespace, kept: KeptBatch | None = None) -> int:
         if not may_begin(flow, source.path, given, options, records=lambda: _left(options, known, inputs)):
             return 0
         if kept is None:
-            from flowdsl.journal.run_row import flow_path
-
             stack.enter_context(journal.holding(id))
             argv, hidden = kept_arguments(options, flow)
             again = {"argv": argv, "hidden": hidden, "cwd": os.getcwd(), "over": head_of(options.over)}  # noqa: PTH109
@@ -349,42 +348,19 @@ def _check(options: Namespace) -> None:
 
 def _wrong(options: Namespace) -> Iterator[str]:
     """What a batch cannot take of what it is given."""
+    from flowdsl.batches.dispatching import MOST_AT_ONCE
+
     if options.file == "-":
         yield "a batch takes the flow from a file: it may be resumed"
     for name in ("limit", "sample"):
         if getattr(options, name) == 0:
             yield f"--{name} 0 leaves no record: write a number from 1 on, or leave it out for all of them"
-    if options.concurrency is not None and not 1 <= options.concurrency <= _MOST_AT_ONCE:
-        yield f"--concurrency takes a number from 1 on, and up to {_MOST_AT_ONCE:,}"
+    if options.concurrency is not None and not 1 <= options.concurrency <= MOST_AT_ONCE:
+        yield f"--concurrency takes a number from 1 on, and up to {MOST_AT_ONCE:,}"
     if options.no_journal:
         yield "a batch always has a journal: what it paid for would be lost when it is broken off"
     if options.events:
         yield "--events goes with `flowdsl run`: the results of a batch are lines of JSON in a file"
-
-
-def _named(options: Namespace, kept: KeptBatch | None, state: Path) -> tuple[str, Path]:
-    """The id of the batch, and the folder of its results."""
-    if kept is not None:
-        return kept.id, Path(kept.folder)
-    from flowdsl.engine.state import new_run_id
-
-    id = new_run_id()
-    folder = Path(options.out) if options.out else Path(_FOLDER) / id[:13]
-    if any((folder / name).exists() for name in ("results.jsonl", "failed.jsonl")):
-        said = f"{folder} holds the results of another batch: name another --out"
-        begun = _unfinished_in(folder, state)
-        raise UsageError(said if begun is None else f"{said}, or go on with that: `flowdsl resume {begun.id[:13]}`")
-    return id, folder.absolute()
-
-
-def _unfinished_in(folder: Path, state: Path) -> KeptBatch | None:
-    """The batch whose results are in a folder, where it can go on."""
-    from flowdsl.journal.journal import Journal
-
-    with Journal(state) as journal:
-        all_of_it = journal.batches.all()
-    found = next((each for each in all_of_it if each.folder == str(folder.absolute())), None)
-    return found if found is not None and found.may_be_resumed else None
 
 
 def _known(results: Lines, failed: Lines) -> dict[int, int]:

@@ -6,6 +6,7 @@ import os
 import sys
 from argparse import Namespace
 from collections.abc import Collection, Mapping, Sequence
+from errno import EDQUOT, ENOSPC
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -47,7 +48,8 @@ def account(
     """Says what became of the batch; gives the exit code."""
     options = work.options
     requests, usd, is_known = work.journal.batches.spent(work.id)
-    held = len(work.journal.batches.held(work.id))
+    in_doubt = work.journal.batches.held(work.id)
+    held = len(in_doubt and in_doubt - work.results.records())  # the journal may not have taken how one ended
     caught = work.journal.batches.caught(work.id)
     done, failed = work.results.count, work.failed.count
     facts = {"batch": work.id, "done": done, "failed": failed, "held": held, "requests": requests}
@@ -77,7 +79,9 @@ def account(
         sys.stderr.write(saved_by_cache(work.journal, options))
     told = ""
     if unwritten:
-        told += f"stopped: {unwritten[0]}\n  make room; `flowdsl resume {short}` goes on, and buys nothing twice\n"
+        is_full = any(os.strerror(number) in unwritten[0] for number in (ENOSPC, EDQUOT))
+        mend = "make room" if is_full else "make it writable"
+        told += f"stopped: {unwritten[0]}\n  {mend}; `flowdsl resume {short}` goes on, and buys nothing twice\n"
     elif spent:
         told += spent[0]
     elif (signals or is_cancelled) and not held:

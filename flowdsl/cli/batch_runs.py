@@ -47,6 +47,11 @@ def of_batch(journal: Journal, batch: KeptBatch, options: Namespace) -> int:
     Raises:
         UsageError: it is nothing that is done with a batch.
     """
+    if options.request:
+        raise UsageError(
+            f"{batch.id} is a batch, and `{options.request[0]}` a request of one of its records: `flowdsl runs "
+            f"{options.action} {batch.id[:13]}.RECORD {options.request[0]}` is about that alone"
+        )
     if options.action == "show":
         return _show(journal, batch, options)
     if options.action == "release":

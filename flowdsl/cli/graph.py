@@ -12,7 +12,7 @@ from flowdsl.cli.absent_files import check_not_several_absent
 from flowdsl.cli.actions import load
 from flowdsl.cli.arguments import Parser, add_stdin_filename, check_stdin_filename, file_name, one_of, written_file
 from flowdsl.cli.flow_files import flow_source, read_source
-from flowdsl.cli.journaled import state_of
+from flowdsl.cli.journaled import naming_journal, state_of
 from flowdsl.cli.overwriting import check_written_over
 from flowdsl.cli.run_names import LAST, meant
 from flowdsl.environment import Environment
@@ -50,7 +50,7 @@ def main(arguments: Sequence[str]) -> int:
         raise UsageError("--run and --events both say what became of the steps: give one of them")
     from flowdsl.journal.journal import Journal
 
-    with Journal(state_of(options.file or "<graph>")) as journal:
+    with Journal(state_of(options.file or "<graph>")) as journal, naming_journal(journal):
         return _draw_run(options, journal)
 
 

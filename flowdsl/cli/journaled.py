@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import sys
 from argparse import Namespace
-from collections.abc import Mapping
-from contextlib import ExitStack
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
 from flowdsl.cli.consent import budget_of, check_uncounted
@@ -94,6 +94,21 @@ def elsewhere(journal: Journal | None, said: str) -> str:
 
     folder = visible_line(quote(os.path.relpath(journal.folder)))
     return f"the journal is in {folder}: commands that take its runs find it from here with FLOWDSL_STATE={folder}\n"
+
+
+@contextmanager
+def naming_journal(journal: Journal) -> Iterator[None]:
+    """Has a UsageError that names commands which take a run say where its journal is, where they do not find it.
+
+    Raises:
+        UsageError: as what is done inside.
+    """
+    try:
+        yield
+    except UsageError as error:
+        if place := elsewhere(journal, str(error)):
+            raise UsageError(f"{error}\n  {place.rstrip()}") from error
+        raise
 
 
 def behind(journal: Journal) -> str:

@@ -46,7 +46,8 @@ def planned_over(flow: Flow, given: Mapping[str, Any], options: Namespace) -> Pl
             whole = together(whole, flow.plan(inputs.of_run(read.fields)))
         except ConfigError as error:  # of inputs that do not fit
             failing += 1
-            first = first or without_keys(f"line {read.line}: {error.message}")
+            place = f"line {read.line}: " if read.problem is None else ""  # which names it itself
+            first = first or without_keys(f"{place}{error.message}")
         else:
             number += 1
     if not number and not failing:

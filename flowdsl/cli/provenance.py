@@ -212,7 +212,8 @@ def _of_bytes(picture: _Picture, line: dict[str, Any], has_metadata: bool) -> It
 def _of_line(line: dict[str, Any]) -> Iterator[Finding]:
     parts = [f"{name} {line[name]}" for name in ("model", "service", "size", "quality", "made", "run") if name in line]
     if parts:
-        yield Finding("claimed", f"the manifest says: {', '.join(parts)}")
+        simulated = ", simulated" if line.get("simulated") is True else ""
+        yield Finding("claimed", f"the manifest says: {', '.join(parts)}{simulated}")
     if prompt := line.get("prompt"):
         yield Finding("claimed", f"the manifest has the prompt: {_short(prompt)}")
 

@@ -27,13 +27,18 @@ IMAGES = "flowdsl-images"
 
 
 def check_folder(out: str | None) -> None:
-    """Refuses a file where pictures are to go.
+    """Refuses a file where pictures are to go, or above that.
 
     Raises:
-        UsageError: it is one.
+        UsageError: there is one.
     """
     if out and os.path.lexists(out) and not os.path.isdir(out):  # noqa: PTH112  pathlib is slow to import
         raise UsageError(f"--out {out}: that is no folder, and pictures go into one: name another")
+    above = os.path.dirname(os.path.abspath(out or "."))  # noqa: PTH100, PTH120
+    while not os.path.lexists(above):
+        above = os.path.dirname(above)  # noqa: PTH120
+    if not os.path.isdir(above):  # noqa: PTH112
+        raise UsageError(f"--out {out}: {above} is no folder, and pictures go into one: name another")
 
 
 def ready_flow(

@@ -55,7 +55,10 @@ def check_is_there(path: str) -> None:
     """
     if path == "-":
         raise UsageError("--over takes a file, as records are read more than once: put them into a .jsonl or .csv file")
-    if not os.path.isfile(path):  # noqa: PTH113  pathlib is slow to import
+    if os.path.exists(path) and not os.path.isfile(path):  # noqa: PTH110, PTH113  pathlib is slow to import
+        kind = "a folder" if os.path.isdir(path) else "a device or a pipe, which can be read once"  # noqa: PTH112
+        raise UsageError(f"--over {path}: that is {kind}; name a .jsonl or .csv file")
+    if not os.path.isfile(path):  # noqa: PTH113
         raise UsageError(f"--over {path}: there is no such file{_meant(path)}")
 
 
@@ -194,6 +197,13 @@ class Lines:
                 yield line
         if end < self.path.stat().st_size:
             os.truncate(self.path, end)
+
+    def records(self) -> set[int]:
+        """The records that have a line."""
+        if not self.path.exists():
+            return set()
+        with self.path.open("rb") as file:
+            return {_record(json.loads(text)) for text in file if text.endswith(b"\n")}
 
     def take_out(self, records: Collection[int]) -> None:
         """Takes out the lines of records that are worked on again: the file is written anew, whole or not at all.

@@ -112,9 +112,9 @@ def _page(folder: Path, found: _Found, pictures: list[str], told: Callable[[int,
     with ExitStack() as stack:
         small, instead = folder / _THUMBNAILS, dict[str, Path]()
         if embed:
-            from tempfile import TemporaryDirectory
+            from flowdsl.rewriting.temporary import temporary_folder
 
-            small = Path(stack.enter_context(TemporaryDirectory(prefix="flowdsl-report-")))
+            small = Path(stack.enter_context(temporary_folder("flowdsl-report-")))
             instead = _fit_to_embed(pictures, small / "screen", told)
         made = thumbnails(pictures, small, told)
         return page(found.rows, found.facts, folder, made, embed=embed, instead=instead)
@@ -230,7 +230,7 @@ def _of_folder(path: Path) -> _Found:
 
 def _with_simulated(rows: list[Row], folder: Path) -> list[Row]:
     """The rows of a folder with what the journal knows of their runs: that of its project, else that of the working
-    folder. Without one, or where it cannot be read, nobody knows."""
+    folder. Without one, or where it cannot be read, it is what their lines say."""
     from flowdsl.journal.errors import JournalError
     from flowdsl.journal.journal import Journal
     from flowdsl.journal.simulated import simulated
@@ -241,7 +241,7 @@ def _with_simulated(rows: list[Row], folder: Path) -> list[Row]:
         if unknown:
             with suppress(JournalError, UsageError), Journal(state_of(path)) as journal:
                 found |= simulated(journal.database, unknown)
-    return [row._replace(simulated=found.get(row.run or "")) for row in rows]
+    return [row._replace(simulated=found.get(row.run or "", row.simulated)) for row in rows]
 
 
 def _batch(journal: Journal, of: str | None) -> KeptBatch | None:

@@ -14,6 +14,7 @@ from flowdsl.cli.journaled import listed_later, state_of
 from flowdsl.cli.kept_arguments import give_again
 from flowdsl.cli.run_names import goes_on_elsewhere, meant, short_id
 from flowdsl.cli.served_arguments import take_inputs
+from flowdsl.display.visible import visible_line
 from flowdsl.errors import UsageError
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ def main(arguments: Sequence[str]) -> int:
         if not _decided(runs, run, options):
             return 1
     again = _options(run, options)
-    _go_to(run)
+    _go_to(run, journal, options)
     return _perform(run, again, options)
 
 
@@ -122,7 +123,7 @@ def _go_on(journal: Journal, found: KeptBatch, options: Namespace) -> int:
         if getattr(options, name) is not None:
             setattr(again, name, getattr(options, name))
     again.argv = found.given["argv"]
-    _go_to(found)
+    _go_to(found, journal, options)
     return batch.perform(again, found)
 
 
@@ -176,15 +177,22 @@ def _check(run: KeptRun) -> None:
         raise UsageError(f"a host application has made the run {run.id}: there {goes_on_elsewhere(run)}")
 
 
-def _go_to(run: KeptRun | KeptBatch) -> None:
-    """Makes the folder in which it began the working folder: paths of its options are meant from there."""
+def _go_to(run: KeptRun | KeptBatch, journal: Journal, options: Namespace) -> None:
+    """Makes the folder in which it began the working folder: paths of its options are meant from there. The journal
+    stays that in which it was found."""
+    from flowdsl.journal.place import VARIABLE
+
     folder = run.given.get("cwd") or "."
+    os.environ[VARIABLE] = str(journal.folder)  # one that was named from here, or by nothing but this folder
+    here = os.getcwd()  # noqa: PTH109
     try:
         os.chdir(folder)
     except OSError as error:
         raise UsageError(
             f"the folder in which it began cannot be entered: {folder}: {error.strerror}; put it back there"
         ) from error
+    if os.getcwd() != here and not options.quiet:  # noqa: PTH109
+        sys.stderr.write(f"flowdsl: it began in {visible_line(folder)}: the paths below are meant from there\n")
 
 
 def _decided(runs: Runs, run: KeptRun, options: Namespace) -> bool:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from flowdsl.cli.arguments import Parser, add_allow_endpoint, add_as_of, count, file_to_read, flag, folder_name, port
+from flowdsl.cli.journaled import elsewhere
 from flowdsl.cli.ready_flow import IMAGES, check_folder
 from flowdsl.cli.serve_log import STDERR, add_log, check_log, log_of
 from flowdsl.errors import UsageError
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from flowdsl.diagnostics import Diagnostic
     from flowdsl.environment import Environment
     from flowdsl.environment.flow import Flow
+    from flowdsl.journal.journal import Journal
     from flowdsl.serve.routes import Routing
     from flowdsl.settings.files import Settings
     from flowdsl.settings.mistakes import Mistakes
@@ -301,7 +303,8 @@ def _serve(
         given=lambda flow: {} if options.config is not None else served_arguments(options, flow, to_others=True),
         tokens=said.tokens,
     )
-    return _account(asyncio.run(serve(parts, sock, lambda server: _announce(host, server.port, simulated=simulated))))
+    left = asyncio.run(serve(parts, sock, lambda server: _announce(host, server.port, simulated=simulated)))
+    return _account(left, journal)
 
 
 def _show(finding: Diagnostic) -> None:
@@ -341,12 +344,13 @@ def _announce(host: str, number: int, *, simulated: bool) -> None:
     sys.stdout.flush()
 
 
-def _account(left: int) -> int:
+def _account(left: int, journal: Journal) -> int:
     """Says what did not end; gives the exit code."""
     if not left:
         return 0
     from flowdsl.cli.failure import FAILED
 
     number = "1 request was" if left == 1 else f"{left} requests were"
-    sys.stderr.write(f"flowdsl: {number} still going on: `flowdsl runs list` shows what may be paid for\n")
+    said = f"flowdsl: {number} still going on: `flowdsl runs list` shows what may be paid for\n"
+    sys.stderr.write(said + elsewhere(journal, said))
     return FAILED

@@ -100,7 +100,7 @@ def _warning(settings: InForce, service: Service, error: ConfigError) -> str:
 def _hint(error: ConfigError) -> str | None:
     """The hint with the setting as TOML has it, where those of a gateway stand."""
     key = error.setting
-    return error.hint and error.hint.replace(f"`{key}:`", f"`{key} = …`")
+    return error.hint and error.hint.replace(f"add `{key}` to", f"add `{key} = …` to")
 
 
 def _entry(file: Settings | None, service: Service) -> Mapping[str, object]:

@@ -95,6 +95,7 @@ async def run_program(
     pictures = Pictures(storage.images, storage.metadata or metadata, id, program.document, secrets, tags)
     door = None if journal is None else journal.door(began(program.document, id, inputs, secrets, tags, as_of), effects)
     if door is not None:
+        pictures.is_simulated = getattr(journal, "simulated", False) is True
         pictures.on_named, pictures.on_listed = door.named, door.listed
     logged = listens(logging.INFO)
     listener = logging_events(emit, tags, secrets) if logged else emit

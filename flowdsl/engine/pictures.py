@@ -40,6 +40,8 @@ _FEW = 16
 _NAMELESS = "image"
 _ENDINGS = (".flow", ".ai-kit", ".module")
 _NUMBER = re.compile(r"\d+")
+_LAST = ((float("inf"),),)
+"""Sorts behind every place in a flow."""
 
 
 class Place(Protocol):
@@ -96,6 +98,7 @@ class Pictures:
         tags: Mapping[str, str] | None = None,
     ) -> None:
         self._shelf = Folder(images) if isinstance(images, str) else _kept(images)
+        self.is_simulated = False  # the journal says that nothing is paid for really
         self.store = self._shelf.store
         self.open: dict[int, Maker] = {}
         """The makers whose step still runs, by the id of its frame."""
@@ -332,6 +335,7 @@ class Pictures:
             "at": maker and maker.at,
             "iteration": (maker and maker.iterations) or None,
             "cost_usd": origin.cost_usd,
+            "simulated": self.is_simulated or None,
             "request_id": origin.request_id,
             "sha256": image.sha256,
             "file_sha256": named.sha256,
@@ -346,10 +350,6 @@ def _kept(images: PictureStore) -> Shelf:
     from flowdsl.engine.kept import Kept
 
     return Kept(images)
-
-
-_LAST = ((float("inf"),),)
-"""Sorts behind every place in a flow."""
 
 
 def _now() -> str:

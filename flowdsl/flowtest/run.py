@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import tempfile
 import threading
 import time
 from collections.abc import Coroutine, Mapping, Sequence
@@ -23,6 +22,7 @@ from flowdsl.flowtest.expectations import Came, compared
 from flowdsl.flowtest.matching import Difference
 from flowdsl.host import Host, Storage
 from flowdsl.limits import Limits
+from flowdsl.rewriting.temporary import temporary_folder
 from flowdsl.secrets.plain import without_keys
 
 if TYPE_CHECKING:
@@ -161,7 +161,7 @@ def run_case(
             text = source.hide(text)
         return without_keys(text)
 
-    with tempfile.TemporaryDirectory(prefix="flowdsl-test-") as folder:
+    with temporary_folder("flowdsl-test-") as folder:
         try:
             came, tracker = _run(tests, case, simulation, Path(folder), halt or Halt())
             sources.append(came.document.source)

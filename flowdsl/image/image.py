@@ -118,12 +118,16 @@ class Image(Mapping[str, Any]):
                     raise
                 return self._kept()
         except OSError as error:
-            path = self.original if self._kept is None else self.path
-            raise StepError(
-                f"the image {path} cannot be read: {error.strerror or error}",
-                code="image-unreadable",
-                hint="the image store was moved or emptied after the image was made",
-            ) from error
+            raise self.unreadable(error) from error
+
+    def unreadable(self, error: OSError) -> StepError:
+        """The error for an image whose file is gone."""
+        path = self.original if self._kept is None else self.path
+        return StepError(
+            f"the image {path} cannot be read: {error.strerror or error}",
+            code="image-unreadable",
+            hint="the image store was moved or emptied after the image was made: put the file back where it was",
+        )
 
     def hide(self, hide: Callable[[str | None], str | None]) -> None:
         """Takes secrets out of what the vendor said of it; a run does so once, before any step sees the image."""

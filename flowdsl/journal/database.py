@@ -9,6 +9,7 @@ not durable waits for the next that is, but not longer than a moment.
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import sqlite3
 import threading
@@ -34,6 +35,9 @@ _PATIENCE_S = 30.0
 _IMPATIENCE_S = 1.0
 """So long, when another process has just held the file for all of that time: it may stand still."""
 _PAUSE_S = 0.005
+_KEPT_OUT = frozenset((errno.EACCES, errno.EPERM, errno.EROFS))
+_READ_ONLY = ("readonly database", "unable to open")
+"""What SQLite says of a file or a folder that it cannot write."""
 _MOST_TOGETHER = 1000
 _BEHIND_S = 0.2
 """So long what is not durable waits for a commit that is, before it is brought to the disk by itself."""
@@ -149,10 +153,10 @@ class Database:
         with self._reading:
             try:
                 if self._is_closing:  # what is kept can be read still, and nothing stays open for it
-                    with closing(self._opened()) as connection:
+                    with closing(self._to_read()) as connection:
                         return connection.execute(query, values).fetchall()
                 if self._reader is None:
-                    self._reader = self._opened()
+                    self._reader = self._to_read()
                 return self._reader.execute(query, values).fetchall()
             except (sqlite3.Error, OSError) as error:
                 raise refused(self.folder, error) from error
@@ -194,6 +198,35 @@ class Database:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def _to_read(self) -> sqlite3.Connection:
+        """The file, also where nothing can be written: a copy that is kept, or that of somebody else."""
+        try:
+            return self._opened()
+        except (sqlite3.OperationalError, OSError) as error:
+            found = self._unwritable(error)
+            if found is None:
+                raise
+            return found
+
+    def _unwritable(self, error: sqlite3.OperationalError | OSError) -> sqlite3.Connection | None:
+        """The file where an error says that it cannot be written; None where that is not what is wrong, or where it
+        would have to be written anew first."""
+        is_other = isinstance(error, OSError) and error.errno not in _KEPT_OUT
+        if is_other or (isinstance(error, sqlite3.Error) and not any(words in str(error) for words in _READ_ONLY)):
+            return None
+        log = Path(f"{self.path}-wal")
+        is_whole = not log.exists() or not log.stat().st_size  # else what is not in the file yet is read from there
+        address = f"{self.path.absolute().as_uri()}?mode=ro{'&immutable=1' * is_whole}"
+        connection = sqlite3.connect(address, uri=True, isolation_level=None, check_same_thread=False)
+        try:
+            connection.row_factory = sqlite3.Row
+            if connection.execute("PRAGMA user_version").fetchone()[0] == VERSION:
+                return connection
+        except sqlite3.Error:
+            pass
+        connection.close()
+        return None
 
     def _opened(self) -> sqlite3.Connection:
         make(self.folder)

@@ -73,7 +73,7 @@ def refused(folder: Path, error: sqlite3.Error | OSError) -> JournalError:
         return JournalError(
             f"the journal in {folder} cannot grow: the disk is full",
             code="journal-full",
-            hint=f"make room, or let `flowdsl runs gc` remove what old runs left there; {WITHOUT}",
+            hint=f"make room; then `flowdsl runs gc` removes what old runs left there; {WITHOUT}",
         )
     if isinstance(error, sqlite3.DatabaseError) and any(words in said for words in _DAMAGED):
         return damaged(folder, said)

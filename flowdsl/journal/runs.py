@@ -289,7 +289,11 @@ class Runs:
         def collected(db: sqlite3.Connection) -> int:
             base = "json_extract(given, '$.from.run')"  # what a run that is not over takes from another stays there
             needed = f"SELECT {base} FROM runs WHERE status NOT IN {OVER} AND {base} IS NOT NULL"
-            over = f"SELECT id FROM runs WHERE status IN {OVER} AND began < ? AND id NOT IN ({needed})"
+            going_on = (
+                f"SELECT id FROM batches WHERE status NOT IN {OVER}"  # it may lack the line of a record in its file
+            )
+            over = f"""SELECT id FROM runs WHERE status IN {OVER} AND began < ? AND id NOT IN ({needed})
+                AND (batch IS NULL OR batch NOT IN ({going_on}))"""
             count: int = db.execute(f"SELECT count(*) FROM ({over})", (before,)).fetchone()[0]
             for table in ("journal", "names"):
                 db.execute(f"DELETE FROM {table} WHERE run IN ({over})", (before,))

@@ -101,7 +101,8 @@ class SyncedFiles:
         self._threads: ThreadPoolExecutor | None = None
 
     def sync(self, paths: Iterable[str]) -> None:
-        """Has the disk take files, and then their names, in each folder once.
+        """Has the disk take files, and then their names, in each folder once. Of what somebody has removed meanwhile
+        there is nothing to take.
 
         Raises:
             OSError: it does not.
@@ -109,12 +110,13 @@ class SyncedFiles:
         distinct = dict.fromkeys(paths)
         if len(distinct) < _FEW:
             for path in distinct:
-                sync_file(path)
+                _sync_if_there(path)
         else:
-            for _ in self._side_by_side().map(sync_file, distinct):
+            for _ in self._side_by_side().map(_sync_if_there, distinct):
                 pass
         for folder in dict.fromkeys(str(Path(path).parent) for path in distinct):
-            sync_folder(folder)
+            with suppress(FileNotFoundError):
+                sync_folder(folder)
             if folder not in self._folders:  # its own name, and those around it, which may be as new
                 sync_names(folder)
                 self._folders.add(folder)
@@ -147,6 +149,11 @@ def sync_folder(folder: str) -> None:
     """
     if os.name != "nt":
         sync_file(folder)
+
+
+def _sync_if_there(path: str) -> None:
+    with suppress(FileNotFoundError):
+        sync_file(path)
 
 
 def sync_file(path: str) -> None:

@@ -110,6 +110,7 @@ def _known(database: Database, run: str) -> Iterator[tuple[str, dict[str, Any]]]
                     "seed": asked.get("seed"),
                     "step": row["step"],
                     "cost_usd": None if row["cost_usd"] is None else row["cost_usd"] / len(pictures),
+                    "simulated": bool(row["simulated"]) or None,
                     "request_id": request_id_of(result),
                     "sha256": image["sha256"],
                     "tags": json.loads(row["tags"]) or None,

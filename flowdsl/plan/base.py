@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from flowdsl.errors import UsageError
+from flowdsl.rewriting.temporary import temporary_folder
 from flowdsl.syntax.opened import project_root
 
 _TIMEOUT_S = 60
@@ -36,7 +36,7 @@ def at_revision(path: str, revision: str) -> Iterator[Path | None]:
         yield None
         return
     packed = _git(top, "archive", "--format=tar", revision, *([] if inside == "." else ["--", inside]))
-    with TemporaryDirectory() as folder:
+    with temporary_folder() as folder:
         with tarfile.open(fileobj=BytesIO(packed)) as archive:
             archive.extractall(folder, filter="data")
         copy = Path(folder, inside)

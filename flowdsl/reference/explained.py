@@ -92,9 +92,10 @@ def findings_of(example: str | Mapping[str, str]) -> list[Diagnostic]:
         return Environment(as_of=_AS_OF, settings=None, environ={}).check(Source(example, _NAME))
     import os
     from contextlib import chdir
-    from tempfile import TemporaryDirectory
 
-    with TemporaryDirectory() as folder, chdir(folder):
+    from flowdsl.rewriting.temporary import temporary_folder
+
+    with temporary_folder() as folder, chdir(folder):
         os.mkdir(".git")  # noqa: PTH102  the root of a project: what lies above does not count
         for name, text in example.items():
             Path(name).write_bytes(text.encode("utf-8", "surrogateescape"))

@@ -14,7 +14,8 @@ from flowdsl.report.row import Row
 
 
 def rows_of_folder(folder: Path) -> Iterator[Row]:
-    """The pictures of a folder, as its manifests list them, which do not say whether they were simulated.
+    """The pictures of a folder, as its manifests list them. Those of runs without a journal, and of manifests from
+    before they had that mark, do not say whether they were simulated.
 
     Raises:
         OSError: there is none that can be read.
@@ -40,6 +41,7 @@ def _row(folder: Path, line: dict[str, Any]) -> Row:
         request_id=_text(line, "request_id"),
         run=_text(line, "run"),
         made=_unix(line.get("made")),
+        simulated=True if line.get("simulated") is True else None,
     )
 
 

@@ -291,6 +291,8 @@ def test_a_folder_of_which_no_journal_knows_the_runs_is_called_neither_simulated
     cards: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("FLOWDSL_STATE", "elsewhere")
+    manifest = Path("cards/manifest.json")
+    manifest.write_text(manifest.read_text().replace('"simulated": true, ', ""))  # as of before there was this mark
     assert main(["report", "cards"]) == 0
     page = data("cards/report.html")
     assert (page["simulated"], page["facts"]) == (None, ["the pictures of 3 runs"])
@@ -299,6 +301,20 @@ def test_a_folder_of_which_no_journal_knows_the_runs_is_called_neither_simulated
     Path("elsewhere/journal.sqlite").write_text("no journal at all")
     assert main(["report", "cards"]) == 0
     assert data("cards/report.html")["simulated"] is None
+
+
+def test_a_folder_of_simulated_pictures_says_so_without_its_journal(
+    cards: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("FLOWDSL_STATE", "elsewhere")
+    assert main(["report", "cards"]) == 0
+    page = data("cards/report.html")
+    assert (page["simulated"], page["facts"]) == (True, ["the pictures of 3 runs", "simulated"])
+    picture = next(Path("cards").glob("*.png"))
+    capsys.readouterr()
+    assert main(["provenance", str(picture)]) == 0
+    told = capsys.readouterr().out.splitlines()
+    assert any(line.startswith("claimed") and line.endswith(", simulated") for line in told)
 
 
 def test_a_folder_with_pictures_that_were_paid_for_beside_simulated_ones_says_which(cards: Path) -> None:

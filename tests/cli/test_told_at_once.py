@@ -131,3 +131,25 @@ def test_the_account_of_a_quiet_run_that_is_broken_off_begins_at_the_margin(numb
         "broken off in iteration 1 of FOR (flow[0]), x: a",
         "interrupted" if number == signal.SIGINT else "terminated",
     ]
+
+
+def test_every_value_of_an_option_that_is_wrong_is_told_and_not_one_in_each_call(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    wrong = ["--timeout", "soon", "--max-usd", "-1", "-i", "city", "--metadata=ful", "--limit", "all", "--overr", "a"]
+    assert main(["batch", "a.flow.yaml", *wrong]) == 2
+    assert capsys.readouterr().err == (
+        "flowdsl batch: 6 arguments are wrong:\n"
+        "  argument --timeout: `soon` is not a time in seconds, such as 90\n"
+        "  argument --max-usd: `-1` is not a sum in USD, such as 2.50\n"
+        "  argument -i: `city` is not NAME=VALUE\n"
+        "  argument --metadata: `ful` is not known; did you mean `full`?\n"
+        "  argument --limit: `all` is not a whole number from 0 on, such as 20\n"
+        "  the following arguments are required: --over, which names the records: a .jsonl, .csv or .tsv file\n"
+        "`flowdsl batch --help` explains the command\n"
+    )
+
+
+def test_one_wrong_value_of_an_option_is_told_in_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["runs", "list", "--limit", "all"]) == 2
+    assert capsys.readouterr().err.startswith("flowdsl runs: argument --limit: `all` is not a whole number")

@@ -133,32 +133,32 @@ def test_headers_of_the_service_are_added_and_count_as_secrets() -> None:
             "openai",
             {"apiKey": None},
             "Service not configured: PICTURES has no `apiKey`",
-            "add `apiKey:` to the service PICTURES, or set OPENAI_API_KEY in the environment",
+            "add `apiKey` to the service PICTURES, or set OPENAI_API_KEY in the environment",
         ),
         (
             "azure",
             {},
             "Service not configured: PICTURES has no `endpoint`",
-            "add `endpoint:` to the service PICTURES, or set AZURE_OPENAI_ENDPOINT in the environment",
+            "add `endpoint` to the service PICTURES, or set AZURE_OPENAI_ENDPOINT in the environment",
         ),
         (
             "azure",
             {"endpoint": "https://p", "apiKey": None},
             "Service not configured: PICTURES has no `apiKey`",
-            "add `apiKey:` to the service PICTURES, "
+            "add `apiKey` to the service PICTURES, "
             "or set AZURE_OPENAI_API_KEY or AZURE_OPENAI_AD_TOKEN in the environment",
         ),
         (
             "hub",
             {},
             "Service not configured: PICTURES has no `endpoint`",
-            "add `endpoint:` to the service PICTURES",
+            "add `endpoint` to the service PICTURES",
         ),
         (
             "openai",
             {"endpoint": "api.openai.com/v1"},
             "the endpoint of the service PICTURES is `api.openai.com/v1`, which is not a web address",
-            "write it in full: `endpoint: https://…`",
+            "write it in full, such as `https://gateway.example/v1`",
         ),
         (
             "openai",
@@ -170,7 +170,7 @@ def test_headers_of_the_service_are_added_and_count_as_secrets() -> None:
             "openai",
             {"endpoint": "https://p.openai.azure.com"},
             "the endpoint of the service PICTURES is an Azure OpenAI resource: p.openai.azure.com",
-            "use AZURE_OPENAI_IMAGE_GENERATION, or `provider: azure` in the service",
+            "use AZURE_OPENAI_IMAGE_GENERATION, or `azure` as the `provider` of the service",
         ),
     ],
 )

@@ -180,9 +180,9 @@ def test_a_picture_that_the_disk_does_not_take_fails_alone(tmp_path: Path, monke
         there = tmp_path / "a.png"
         there.write_bytes(b"")
         first = file.submit(lambda _: 1, durable=False, files=[str(there)])
-        gone = file.submit(lambda _: 2, durable=False, files=[str(tmp_path / "gone.png")])
+        odd = file.submit(lambda _: 2, durable=False, files=[str(tmp_path / f"{'odd' * 100}.png")])
         last = file.submit(lambda _: 3, durable=False, files=[str(there)])
         _Slow.let.set()
         assert (first.result(20), last.result(20)) == (1, 3)
         with pytest.raises(flowdsl.RunError, match="cannot be written"):
-            gone.result(20)
+            odd.result(20)

@@ -97,6 +97,11 @@ def test_records_that_do_not_fit_cost_nothing_and_are_told(said: Said) -> None:
     assert key not in out
 
 
+def test_the_line_of_a_record_that_cannot_be_read_is_told_once(said: Said) -> None:
+    _, out, _ = said(over="name,n\nAda,1\nDi\n")
+    assert "a.csv: no run, and no cost: line 3 has 1 cell, and the first line names 2\n" in f"{out}\n"
+
+
 def test_of_very_many_records_the_last_ones_count_as_the_dearest_and_the_cheapest(
     said: Said, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -8,10 +8,10 @@ import os
 import stat
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from interruptions import interrupted
 
 from flowdsl.rewriting import files
 from flowdsl.rewriting.files import put, put_new, rewrite
@@ -154,28 +154,6 @@ def test_ten_megabytes_are_formatted(tmp_path: Path) -> None:
     assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
     right = "  - step: SET\n    text: 'a red boat, and more of it so that it is long'   # why\n"
     assert path.read_text() == "flow:\n" + right * count
-
-
-def interrupted(work: Callable[[], object], moment: int) -> bool:
-    """Whether Ctrl-C comes before the work is done: it is heard where a function begins and where one of C's has ended,
-    at the moment of that number."""
-
-    def look(frame: object, event: str, called: object) -> None:
-        nonlocal moment
-        if event in ("call", "c_return", "c_exception") and called is not sys.setprofile:
-            moment -= 1
-            if moment == 0:
-                sys.setprofile(None)
-                raise KeyboardInterrupt
-
-    sys.setprofile(look)
-    try:
-        work()
-    except KeyboardInterrupt:
-        return True
-    finally:
-        sys.setprofile(None)
-    return False
 
 
 @pytest.mark.parametrize("what", ["put", "put_new", "rewrite"])

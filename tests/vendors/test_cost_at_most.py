@@ -74,7 +74,10 @@ def test_the_plan_says_that_nobody_says_it_and_its_remedy_bounds_the_plan(
     (tmp_path / "flowdsl.toml").write_text("", encoding="utf-8")
     with running(CASES["gemini"].fake()) as fake:
         out = planned(flow(tmp_path, "gemini", fake, edit=edit), capsys)
-        assert "nobody says what gemini-3.1-flash-image costs at most: say what a picture does, `prices: 0.11`" in out
+        assert (
+            "nobody says what gemini-3.1-flash-image costs at most: say what a picture does, `0.11` as the `prices`"
+            in out
+        )
         assert "no price is known" not in out
         assert "$0.11" in planned(flow(tmp_path, "gemini", fake, edit=edit, prices=0.11), capsys).splitlines()[0]
         (tmp_path / "flowdsl.toml").write_text('[models."gemini-3.1-flash-image"]\nprices = 0.11\n', encoding="utf-8")

@@ -110,7 +110,7 @@ def test_what_a_partner_calls_the_model_must_be_said() -> None:
     settings = {"provider": "huggingface", "apiKey": KEY, "model": MODEL, "partner": "fal-ai"}
     said = f"PICTURES has no `partnerModel`, and fal-ai has a name of its own for {MODEL}"
     hint = (
-        "add `partnerModel:` to the service, with the `providerId` of fal-ai that stands at "
+        "add `partnerModel` to the service, with the `providerId` of fal-ai that stands at "
         f"https://huggingface.co/api/models/{MODEL}?expand=inferenceProviderMapping"
     )
     assert told(settings) == [("missing-key", "error", said, hint)]

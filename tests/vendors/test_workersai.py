@@ -136,7 +136,7 @@ def test_an_account_must_be_named() -> None:
         vendor_named("workersai").endpoint(service, ImageRequest())
     assert str(caught.value) == "Service not configured: PICTURES has no `accountId`"
     assert (
-        caught.value.hint == "add `accountId:` to the service PICTURES, or set CLOUDFLARE_ACCOUNT_ID in the environment"
+        caught.value.hint == "add `accountId` to the service PICTURES, or set CLOUDFLARE_ACCOUNT_ID in the environment"
     )
 
 

@@ -130,7 +130,7 @@ def test_an_endpoint_that_names_an_operation_of_another_is_told_what_to_write(na
         return
     assert (error.code, error.hint) == (
         "invalid-endpoint",
-        "write the address before it: `endpoint: https://host.example/v2`",
+        "write the address before it, `https://host.example/v2`",
     )
     assert lacking(entry(name, endpoint="https://host.example/v2")) is None
 

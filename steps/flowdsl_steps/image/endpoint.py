@@ -35,7 +35,7 @@ def split_endpoint(service: Service, endpoint: object) -> SplitResult:
         raise ConfigError(
             f"the endpoint of the service {service.name} is {show(_shown(text))}, which is not a web address",
             code="invalid-endpoint",
-            hint="write it in full: `endpoint: https://…`",
+            hint="write it in full, such as `https://gateway.example/v1`",
         ).about("endpoint")
     if parts.username is not None:
         raise ConfigError(
@@ -60,7 +60,7 @@ def refuse_other_operation(service: Service, url: str) -> None:
         f"the endpoint of the service {service.name} names an operation, {show(found[0])}: that of its provider is "
         "added to it",
         code="invalid-endpoint",
-        hint=f"write the address before it: `endpoint: {given[: found.start()]}`",
+        hint=f"write the address before it, `{given[: found.start()]}`",
     ).about("endpoint")
 
 
@@ -102,7 +102,7 @@ def missing(service: Service, key: str, variable: str | None) -> ConfigError:
     return ConfigError(
         f"Service not configured: {service.name} has no `{key}`",
         code="service-not-configured",
-        hint=f"add `{key}:` to the service {service.name}{where}",
+        hint=f"add `{key}` to the service {service.name}{where}",
     ).about(key)
 
 

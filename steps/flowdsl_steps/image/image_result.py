@@ -78,11 +78,19 @@ def unexpected(request: ImageRequest, images: Iterable[Image]) -> Iterator[str]:
 
 
 def incomplete(images: Iterable[Image]) -> Iterator[str]:
-    """Which pictures came without the end of their file. They are kept: much of one can be seen."""
+    """Which pictures came without the end of their file. They are kept: much of one can be seen.
+
+    Raises:
+        StepError: somebody has removed one since it came.
+    """
     for image in images:
-        with Path(image.original).open("rb") as file:
-            if is_cut(image.mime, file):
-                yield f"{Path(image.path).name} is incomplete: the end of the file did not come"
+        try:
+            with Path(image.original).open("rb") as file:
+                cut = is_cut(image.mime, file)
+        except OSError as error:
+            raise image.unreadable(error) from error
+        if cut:
+            yield f"{Path(image.path).name} is incomplete: the end of the file did not come"
 
 
 def misplaced(images: Sequence[Image], store: ImageStore, service: str) -> ServiceError | None:

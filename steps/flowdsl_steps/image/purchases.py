@@ -232,8 +232,8 @@ def _without_price(service: Service, vendor: Vendor, model: str | None) -> str:
     if model is None:
         return "the model is not known, so its price is not either"
     return (
-        f"nobody says what {model} costs at most: say what a picture does, `prices: {_as_a_rule(vendor, model)}` in "
-        f"the service entry {service.name}, or its prices below [models] in flowdsl.toml"
+        f"nobody says what {model} costs at most: say what a picture does, `{_as_a_rule(vendor, model)}` as the "
+        f"`prices` of the service entry {service.name}, or its prices below [models] in flowdsl.toml"
     )
 
 

@@ -186,7 +186,7 @@ def _nameless(service: Service, partner: str, model: str | None) -> str:
 def _where(partner: str, model: str | None) -> str:
     """Where the partner's name of a model is to be read."""
     url = f"https://huggingface.co/api/models/{model}?expand=inferenceProviderMapping"
-    return f"add `partnerModel:` to the service, with the `providerId` of {partner} that stands at {url}"
+    return f"add `partnerModel` to the service, with the `providerId` of {partner} that stands at {url}"
 
 
 def _route(partner: str, model: str) -> str:

@@ -90,7 +90,7 @@ class OpenAI(Vendor):
             raise ConfigError(
                 f"the endpoint of the service {service.name} is an Azure OpenAI resource: {parts.hostname}",
                 code="invalid-endpoint",
-                hint="use AZURE_OPENAI_IMAGE_GENERATION, or `provider: azure` in the service",
+                hint="use AZURE_OPENAI_IMAGE_GENERATION, or `azure` as the `provider` of the service",
             )
         if not (service.get("apiKey") or service.get("authKey")) and parts.hostname == API_HOST:
             raise missing(service, "apiKey", self.environment["apiKey"][0])
