@@ -23,7 +23,7 @@ from flowdsl.serve.bodies import edit, generation, held_of
 from flowdsl.serve.content import note_revised
 from flowdsl.serve.fields import Asked
 from flowdsl.serve.flow_addresses import FlowAddresses
-from flowdsl.serve.gateway import Asker, CameImage, Gateway, Made
+from flowdsl.serve.gateway import Asker, CameImage, Gateway, Made, Making
 from flowdsl.serve.headers import NO_STORE, check_room, key_of
 from flowdsl.serve.metrics import TYPE, Metrics
 from flowdsl.serve.openapi import openapi, with_models
@@ -132,13 +132,14 @@ class Application:
         heard: asyncio.Queue[CameImage | None] = asyncio.Queue()
         bought = self._metrics.and_in(state)
         asker = Asker(owner, self._access.journal(token), heard.put_nowait, bought)
-        task = self._gateway.start(asked, route, asker, key)
+        making = state["making"] = self._gateway.start(asked, route, asker, key)
+        task = making.task
         held_of(request).kept_by(task)
         task.add_done_callback(lambda task: _note(task, state))
         if asked.stream:
             task.add_done_callback(lambda _: heard.put_nowait(None))
-            return await self._stream(task, heard, asked)
-        made = await asyncio.shield(task)
+            return await self._stream(making, heard, asked)
+        made = await making.made()
         address = partial(self._address, request) if (asked.response_format or usual) == "url" else None
         length, pieces = images_body(made, asked, address)
         headers = {**NO_STORE, **_cost(made)}
@@ -147,11 +148,11 @@ class Application:
         headers["content-length"] = str(length)
         return StreamingResponse(_sent(pieces), media_type="application/json", headers=headers)
 
-    async def _stream(self, task: asyncio.Task[Made], heard: asyncio.Queue[CameImage | None], asked: Asked) -> Response:
+    async def _stream(self, making: Making, heard: asyncio.Queue[CameImage | None], asked: Asked) -> Response:
         """The events of a request. What fails before the first of them is an ordinary refusal."""
         first = await heard.get()
         if first is None:
-            await asyncio.shield(task)
+            await making.made()
 
         async def events() -> AsyncIterator[bytes]:
             event, streamed = first, Streamed(asked)
@@ -160,7 +161,7 @@ class Application:
                     yield piece
                 event = await heard.get()
             try:
-                made = await asyncio.shield(task)
+                made = await making.made()
             except Refusal as refusal:
                 yield error_event(self._pictures.published(refusal.body(), ""))
                 return

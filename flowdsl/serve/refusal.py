@@ -103,8 +103,11 @@ def stopping() -> Refusal:
     )
 
 
-def cut_off() -> Refusal:
+def cut_off(*, charge_possible: bool = False) -> Refusal:
     """The gateway ends at once, in the middle of a request."""
+    if not charge_possible:
+        said = "The gateway was ended before anything was bought for this request; send it again."
+        return Refusal(503, said, kind=_SERVER, code="gateway_ended", headers={"retry-after": "1"})
     said = "The gateway was ended before this request was done; what it had begun may be done, and billed."
     more = {"charge_possible": True}
     return Refusal(503, said, kind=_SERVER, code="gateway_ended", headers=_NEVER, more=more)
