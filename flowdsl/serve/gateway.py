@@ -247,6 +247,8 @@ class Gateway:
             except RunError as error:
                 following = self._following(asked, route, error, tried)
                 if following is None:
+                    if error.hint is not None:
+                        error.hint = error.hint.replace("give the step ", "give the request ")
                     raise of_run(error, self._flows.of(asked, target).param(error)) from error
             target = following
             number += 1

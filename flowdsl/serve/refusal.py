@@ -19,6 +19,7 @@ from flowdsl.errors import (
     ServiceUnavailable,
     StepError,
 )
+from flowdsl.serve.hints import OF_RUN, hint_of
 from flowdsl.serve.statuses import STATUS, status_of
 
 INVALID = "invalid_request_error"
@@ -36,10 +37,6 @@ _CODES = {
 """Codes of findings, in the words of the vendor."""
 _CLIENTS = frozenset({400, 404, 413, 422})
 """What a service may say of the request itself. Its 401 and 403 are of the gateway's own key."""
-
-
-_OF_RUN = {"budget-spent": "max_usd", "too-many-requests": "max_requests"}
-"""Limits of a run, and the settings that say them."""
 
 
 class Refusal(Exception):
@@ -128,7 +125,8 @@ def outdated() -> Refusal:
 def of_run(error: RunError, param: str | None = None, about: str | None = None) -> Refusal:
     """The refusal for a run that failed; `param` is the field of the request that its place stands for, `about` what of
     it the error is about where the client is to blame."""
-    message = error.message if error.hint is None or param is None else f"{error.message}: {error.hint}"
+    hint = hint_of(error)
+    message = error.message if hint is None or param is None else f"{error.message}: {hint}"
     more: dict[str, Any] = {"charge_possible": True} if error.charge_possible else {}
     if isinstance(error, ServiceError):
         return _of_service(error, about, more)
@@ -143,7 +141,7 @@ def of_run(error: RunError, param: str | None = None, about: str | None = None) 
     if status == 429:
         return _of_limit(error, more)
     if status < 500:
-        said = f"{error.message}: {error.hint}" if error.hint and isinstance(error, ConfigError) else error.message
+        said = f"{error.message}: {hint}" if hint and isinstance(error, ConfigError) else error.message
         return Refusal(status, said, param=about, code=code_of(error.code), more=more)
     return Refusal(status, error.message, kind=_SERVER, code=code_of(error.code), headers=_NEVER, more=more)
 
@@ -164,12 +162,10 @@ def _of_limit(error: RunError, more: dict[str, Any]) -> Refusal:
     code = "budget_exceeded" if error.code == "budget-spent" else code_of(error.code)
     free_in_s = error.free_in_s if isinstance(error, LimitExceeded) else None
     headers, said = dict(_NEVER), error.message
-    if free_in_s is not None:  # of a day
-        said = f"{said}; {error.hint}"
-        if math.isfinite(free_in_s):
-            headers["retry-after"] = str(math.ceil(free_in_s))
-    elif error.code in _OF_RUN:
-        said = f"{said}; ask whoever runs the gateway to raise `{_OF_RUN[error.code]}` in its settings"
+    if free_in_s is not None or error.code in OF_RUN:
+        said = f"{said}; {hint_of(error)}"
+    if free_in_s is not None and math.isfinite(free_in_s):  # of a day
+        headers["retry-after"] = str(math.ceil(free_in_s))
     return Refusal(429, said, kind="insufficient_quota", code=code, headers=headers, more=more)
 
 

@@ -27,6 +27,7 @@ from flowdsl.image.image import Image
 from flowdsl.image.own_addresses import OwnAddresses, knowing
 from flowdsl.nearest import nearest
 from flowdsl.serve.asked import Asked, AskedHere
+from flowdsl.serve.hints import hint_of
 from flowdsl.serve.json_hints import in_arguments
 from flowdsl.serve.keyed_calls import KeyedCall, keyed_call
 from flowdsl.serve.metrics import Bought, counted
@@ -161,7 +162,8 @@ class Tools:
             result = await self._run(ctx, flow, inputs, purse, keyed)
         except RunError as error:
             charge = "; the service may have done, and billed, the work" if error.charge_possible else ""
-            hint = f": {error.hint}" if error.hint else ""
+            remedy = hint_of(error, options=ctx.request is None)
+            hint = f": {remedy}" if remedy else ""
             return self._failed(ctx, f"{error.message}{hint}{charge} [{error.code}]", error.result, purse)
         except UsageError as error:
             return _failed(str(error))
