@@ -83,9 +83,9 @@ def all_of(found: Iterable[Refusal]) -> Refusal:
     return Refusal(400, lines, param=first.param, code=first.code, more={"problems": problems})
 
 
-def not_found(method: str, path: str, near: str | None) -> Refusal:
-    """There is nothing at an address; `near` is one that may be meant."""
-    hint = "GET / says where to look" if near is None else f"did you mean {near}?"
+def not_found(method: str, path: str, near: str | None, served: str | None = None) -> Refusal:
+    """There is nothing at an address; `near` is one that may be meant, `served` says what is there in its place."""
+    hint = served or ("GET / says where to look" if near is None else f"did you mean {near}?")
     return Refusal(404, f"Invalid URL ({method} {path}); {hint}", code="unknown_url")
 
 
