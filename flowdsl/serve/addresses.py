@@ -27,6 +27,8 @@ _VARIATIONS = ["images", "variations"]
 _USUAL = "/v1"
 """What clients leave out who know their base address without it."""
 _LONGEST_MEANT = 200
+_LONGEST_READ = 500
+"""What is meant by a longer address nobody looks for: each of its parts may be the first."""
 Handler = Callable[[Request, Any], Awaitable[Response]]
 """Responds to what was raised."""
 
@@ -73,8 +75,10 @@ class Addresses:
             if match is not Match.NONE:
                 scope.update(found)
                 return route
-        served = self._in_place_of(scope["path"].rstrip("/").split("/"))
-        near = None if served else self._meant(scope["path"])
+        served = near = None
+        if len(scope["path"]) <= _LONGEST_READ:
+            served = self._in_place_of(scope["path"].rstrip("/").split("/"))
+            near = None if served else self._meant(scope["path"])
         if near is not None and not (len(near) <= _LONGEST_MEANT and near.isprintable()):
             near = None
         path = shown(scope["path"])[1:-1]

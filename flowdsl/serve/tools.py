@@ -12,6 +12,7 @@ import hashlib
 import json
 from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from contextlib import suppress
+from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import mcp_types as types
@@ -27,6 +28,7 @@ from flowdsl.image.image import Image
 from flowdsl.image.own_addresses import OwnAddresses, knowing
 from flowdsl.nearest import nearest
 from flowdsl.serve.asked import Asked, AskedHere
+from flowdsl.serve.fields import MOST_UNKNOWN
 from flowdsl.serve.hints import hint_of
 from flowdsl.serve.json_hints import in_arguments
 from flowdsl.serve.keyed_calls import KeyedCall, keyed_call
@@ -149,7 +151,7 @@ class Tools:
             raise MCPError(code=types.INVALID_PARAMS, message=f"there is no tool `{params.name}`; {hint}")
         inputs = dict(params.arguments or {})
         try:
-            input_values(flow.document.inputs, inputs, in_arguments)  # before anybody is asked, in words of JSON
+            _check(flow, inputs)  # before anybody is asked
             keyed = keyed_call(params.meta, purse.owner, params.name, inputs, purse.journal)
             is_bought = keyed is not None and keyed.is_bought()
             question = None if is_bought else self._shared.question(flow, inputs)
@@ -285,6 +287,18 @@ class Tools:
         bought = f"what had come before that is kept: {_bought(result.made, result.cost_usd, purse)}; run {result.run}"
         said = types.TextContent(type="text", text=f"{text}\n{bought}\n{json.dumps(images, ensure_ascii=False)}")
         return types.CallToolResult(content=[said, *_shown(result.made)], is_error=True)
+
+
+def _check(flow: Flow, inputs: Mapping[str, Any]) -> None:
+    """Raises for inputs that do not fit, in words of JSON. Of very many that there are not it says the first."""
+    declared = flow.document.inputs
+    if declared is not None:
+        unknown = islice((name for name in inputs if name not in declared), MOST_UNKNOWN)
+        inputs = {
+            **{name: inputs[name] for name in unknown},
+            **{name: value for name, value in inputs.items() if name in declared},
+        }
+    input_values(declared, inputs, in_arguments)
 
 
 def _shown(images: Sequence[Image]) -> Iterator[types.ImageContent]:
