@@ -191,7 +191,8 @@ class Gateway:
         return task
 
     def _made(self, run: str, task: asyncio.Task[Made]) -> None:
-        if self._keyed[run].task is task:  # else it was given up, and asked for again
+        found = self._keyed.get(run)
+        if found is not None and found.task is task:  # else it was given up, and asked for again
             del self._keyed[run]
 
     def _ended(self, task: asyncio.Task[Any]) -> None:
@@ -274,6 +275,7 @@ class Gateway:
             tags = {**tags, TARGET_TAG: json.dumps([target.service, target.model])}
             before = asker.journal.repeating(id)
             if before == "done":  # all of it is bought, whatever the settings say by now
+                door.is_bought = True
                 limits = flow.limits._replace(max_requests=0, fixed=frozenset(("max_requests",)))
         count = counted(lambda _, *figures: asker.bought(self.routing.label(asked.model), *figures))
 

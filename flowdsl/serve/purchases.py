@@ -23,12 +23,14 @@ class Purchases:
 
     def __init__(self) -> None:
         self.is_charged = False
+        self.is_bought = False
+        """Whether all of it was bought before: a run that only finds that ends at once, and is not to be broken off."""
         self._performed: list[Sending | None] = []
 
     @property
     def is_begun(self) -> bool:
         """Whether something was bought, or is on its way."""
-        return self.is_charged or any(_is_out(each) for each in self._performed)
+        return self.is_charged or self.is_bought or any(_is_out(each) for each in self._performed)
 
     def passes(self, effect: Effect) -> bool:
         """Steps send their requests as if there were no door."""

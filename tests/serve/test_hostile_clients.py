@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import socket
 import time
 from collections.abc import Callable, Iterator
@@ -237,3 +238,12 @@ def test_of_very_many_inputs_that_there_are_not_an_agent_is_told_the_first(agent
 def test_of_an_address_with_very_many_parts_nobody_looks_for_what_is_meant(gateway: Running) -> None:
     said = httpx.get(f"{gateway.url}{'/a' * 300}/v1/models").json()["error"]["message"]
     assert said.endswith("; GET / says where to look")
+
+
+def test_a_form_that_cannot_be_read_is_told_to_its_client_alone(
+    gateway: Running, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(logging.getLogger(), "handlers", [])  # as in a process without tests
+    kind = {"Content-Type": "multipart/form-data; boundary=x"}
+    found = httpx.post(f"{gateway.url}/v1/images/edits", content=b"--another\r\n", headers=kind)
+    assert (found.json()["error"]["code"], capsys.readouterr().err) == ("invalid_form", "")

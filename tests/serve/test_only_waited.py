@@ -156,3 +156,23 @@ def test_what_was_sent_is_made_also_when_its_client_goes_away(tmp_path: Path) ->
         with pytest.raises(httpx.ReadTimeout):
             ask(gateway, "pictures with a key", timeout=0.2)
         assert ask(gateway, "pictures with a key").status_code == 200 and gateway.bought == 1
+
+
+def test_a_key_that_is_given_up_and_asked_for_again_again_and_again_is_bought_once(tmp_path: Path) -> None:
+    with (
+        running_gateway(tmp_path, "concurrency = 1\n", latency_s=0.05) as gateway,
+        ThreadPoolExecutor(8) as pool,
+    ):
+
+        def asked(number: int) -> bool:
+            try:
+                return ask(gateway, "pictures with a key", timeout=0.01 * (number % 20)).status_code == 200
+            except httpx.TransportError:
+                return False
+
+        others = [pool.submit(gateway.post, {**SMALL, "prompt": f"Another {number}"}) for number in range(8)]
+        [*pool.map(asked, range(1, 60))]
+        assert ask(gateway, "pictures with a key").status_code == 200
+        assert all(each.result().status_code == 200 for each in others) and gateway.bought == 9
+        until(lambda: in_flight(gateway) == 0)
+        assert {(run.status, run.paid) for run in gateway.journal.runs.all()} == {("done", 1)}
