@@ -18,7 +18,17 @@ from flowdsl.serve.refusal import Refusal, not_found
 _ENDS = "cancel"
 _ENDING = frozenset({"stop", "abort", "end", "kill", "delete", "terminate"})
 """Words that people have for that."""
+_WORDS = """
+    assistants audio batches chat completions containers conversations embeddings engines evals files fine_tuning
+    messages moderations realtime rerank responses threads uploads vector_stores videos"""
+_OTHER_APIS = frozenset(_WORDS.split())
+"""What vendors have beside their API of images."""
+_VARIATIONS = ["images", "variations"]
+_USUAL = "/v1"
+"""What clients leave out who know their base address without it."""
 _LONGEST_MEANT = 200
+_LONGEST_READ = 500
+"""What is meant by a longer address nobody looks for: each of its parts may be the first."""
 Handler = Callable[[Request, Any], Awaitable[Response]]
 """Responds to what was raised."""
 
@@ -65,11 +75,29 @@ class Addresses:
             if match is not Match.NONE:
                 scope.update(found)
                 return route
-        near = self._meant(scope["path"])
+        served = near = None
+        if len(scope["path"]) <= _LONGEST_READ:
+            served = self._in_place_of(scope["path"].rstrip("/").split("/"))
+            near = None if served else self._meant(scope["path"])
         if near is not None and not (len(near) <= _LONGEST_MEANT and near.isprintable()):
             near = None
         path = shown(scope["path"])[1:-1]
-        raise not_found(shown(scope["method"])[1:-1], path, None if near is None else without_keys(near))
+        raise not_found(shown(scope["method"])[1:-1], path, None if near is None else without_keys(near), served)
+
+    def _in_place_of(self, parts: list[str]) -> str | None:
+        """What is served in place of something else that vendors have beside this; None for every other address."""
+        for number, word in enumerate(parts):
+            is_variation = parts[number:] == _VARIATIONS
+            if is_variation or word in _OTHER_APIS:
+                base = "/".join(parts[:number]) or _USUAL
+                edits = f"{base}/images/edits"
+                if not (edits in self._named or self._is_there(edits)) or len(base) > _LONGEST_MEANT:
+                    return None
+                edits = without_keys(shown(edits)[1:-1])
+                if is_variation:
+                    return f"no model that is served has variations: POST {edits} makes a picture of another one"
+                return f"this gateway makes pictures: POST {edits.removesuffix('edits')}generations, or {edits}"
+        return None
 
     def _meant(self, path: str) -> str | None:
         """The address that is likely to be meant: this one without what stands before or behind it, one that goes on

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
@@ -23,7 +24,7 @@ from flowdsl.serve.bodies import edit, generation, held_of
 from flowdsl.serve.content import note_revised
 from flowdsl.serve.fields import Asked
 from flowdsl.serve.flow_addresses import FlowAddresses
-from flowdsl.serve.gateway import Asker, CameImage, Gateway, Made
+from flowdsl.serve.gateway import Asker, CameImage, Gateway, Made, Making
 from flowdsl.serve.headers import NO_STORE, check_room, key_of
 from flowdsl.serve.metrics import TYPE, Metrics
 from flowdsl.serve.openapi import openapi, with_models
@@ -38,6 +39,7 @@ from flowdsl.serve.streamed import Streamed
 if TYPE_CHECKING:
     from flowdsl.image.image import Image
 
+_RANGE = re.compile("bytes=(?:([0-9]{1,18})-([0-9]{0,18})|-[0-9]{1,18})")
 _SENT_WHOLE = 512 * 1024
 _PAGE = {"content-security-policy": "default-src 'none'; style-src 'unsafe-inline'"}
 _PLACES = {
@@ -132,13 +134,14 @@ class Application:
         heard: asyncio.Queue[CameImage | None] = asyncio.Queue()
         bought = self._metrics.and_in(state)
         asker = Asker(owner, self._access.journal(token), heard.put_nowait, bought)
-        task = self._gateway.start(asked, route, asker, key)
+        making = state["making"] = self._gateway.start(asked, route, asker, key)
+        task = making.task
         held_of(request).kept_by(task)
         task.add_done_callback(lambda task: _note(task, state))
         if asked.stream:
             task.add_done_callback(lambda _: heard.put_nowait(None))
-            return await self._stream(task, heard, asked)
-        made = await asyncio.shield(task)
+            return await self._stream(making, heard, asked)
+        made = await making.made()
         address = partial(self._address, request) if (asked.response_format or usual) == "url" else None
         length, pieces = images_body(made, asked, address)
         headers = {**NO_STORE, **_cost(made)}
@@ -147,11 +150,11 @@ class Application:
         headers["content-length"] = str(length)
         return StreamingResponse(_sent(pieces), media_type="application/json", headers=headers)
 
-    async def _stream(self, task: asyncio.Task[Made], heard: asyncio.Queue[CameImage | None], asked: Asked) -> Response:
+    async def _stream(self, making: Making, heard: asyncio.Queue[CameImage | None], asked: Asked) -> Response:
         """The events of a request. What fails before the first of them is an ordinary refusal."""
         first = await heard.get()
         if first is None:
-            await asyncio.shield(task)
+            await making.made()
 
         async def events() -> AsyncIterator[bytes]:
             event, streamed = first, Streamed(asked)
@@ -160,7 +163,7 @@ class Application:
                     yield piece
                 event = await heard.get()
             try:
-                made = await asyncio.shield(task)
+                made = await making.made()
             except Refusal as refusal:
                 yield error_event(self._pictures.published(refusal.body(), ""))
                 return
@@ -195,11 +198,17 @@ class Application:
         if found is None or not found[0].is_file():
             message = "There is no such picture, or its address is over: addresses are good for an hour."
             raise Refusal(404, message, code="picture_not_found")
+        tag = f'"{found[0].stem}"'  # of its bytes
         headers = {
             "cache-control": "private, max-age=3600, immutable",
+            "etag": tag,
             "x-content-type-options": "nosniff",
             "content-security-policy": "default-src 'none'; style-src 'unsafe-inline'; sandbox",
         }
+        if {tag, f"W/{tag}", "*"} & {each.strip() for each in request.headers.get("if-none-match", "").split(",")}:
+            return Response(status_code=304, headers=headers)
+        if not _is_range(request.headers.get("range", "")):  # it counts as none
+            request.scope["headers"] = [each for each in request.scope["headers"] if each[0] != b"range"]
         return FileResponse(found[0], media_type=found[1], headers=headers)
 
     async def _counts(self, request: Request) -> Response:
@@ -226,6 +235,12 @@ class Application:
         if self.is_stopping:
             raise stopping()
         return JSONResponse({"status": "ready", "in_flight": self._gateway.in_flight})
+
+
+def _is_range(text: str) -> bool:
+    """Whether it names one part of a picture: nobody has to serve several at once."""
+    found = _RANGE.fullmatch(text)
+    return found is not None and not (found[2] and int(found[2]) < int(found[1]))
 
 
 def _model(name: str) -> dict[str, Any]:

@@ -28,7 +28,7 @@ from flowdsl.serve.outside import Log
 from flowdsl.serve.pictures import Pictures
 from flowdsl.serve.refusal import Refusal
 from flowdsl.serve.routes import Routing
-from flowdsl.serve.server import Server
+from flowdsl.serve.server import DRAIN_S, Server
 from flowdsl.serve.shared_counts import SharedCounts
 from flowdsl.serve.tokens import Tokens
 from flowdsl.serve.warned import in_both
@@ -110,13 +110,15 @@ async def serve(parts: Parts, sock: socket.socket, on_ready: Callable[[Server], 
         said: dict[str, Any] = {"tell": parts.told, "log": parts.log, "log_content": parts.log_content}
         application = Application(gateway, pictures, access, flows, parts.paths, agents, metrics, **said)
         server = Server(application, gateway, sock, on_ready, proxy_headers=parts.proxy_headers)
+        stack.push_async_callback(server.cut_off)  # once all that is worked on has ended
         if parts.parent is not None:
             asyncio.get_running_loop().add_reader(parts.parent, server.stop)
         if mcp is not None:
             await stack.enter_async_context(mcp.running())
             server.on_stop = partial(asyncio.get_running_loop().call_soon_threadsafe, mcp.stop)
-        left = await server.run_here()
-        return left + mcp.cut_off() if mcp is not None and server.force_exit else left
+        await server.run_here()
+        left = mcp.cut_off() if mcp is not None and server.force_exit else 0
+        return left + await gateway.drain(0.0 if server.force_exit else DRAIN_S)
 
 
 class NoAgents:

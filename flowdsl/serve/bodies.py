@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from typing import Any
 
@@ -26,6 +27,9 @@ _MOST_PICTURES = 16
 _MOST_FIELDS = 64
 _LONGEST_FIELD = 1024 * 1024
 _FORM = "multipart/form-data"
+logging.getLogger("python_multipart").addHandler(logging.NullHandler())
+"""What is wrong with a form is told to who sent it. Without a handler it is a line on standard error too, among those
+of the log."""
 _LINKS = ("https://", "http://", "data:image/")
 
 

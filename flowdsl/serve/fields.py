@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
+from itertools import islice
 from typing import Any, NamedTuple
 
 from flowdsl.checker.inputs import SPELLED
@@ -14,6 +15,8 @@ from flowdsl.nearest import nearest
 from flowdsl.secrets.plain import without_keys
 from flowdsl.serve.refusal import Refusal
 
+MOST_UNKNOWN = 20
+"""So many names that there are not are looked at: each is compared with those there are."""
 TEXT, NUMBER, FLAG = "a string", "an integer", "a boolean"
 FIELDS: Mapping[str, str] = {
     "model": TEXT,
@@ -77,7 +80,7 @@ def asked(
     given = {name: value for name, value in body.items() if value is not None}
     if deployment is not None:
         given["model"] = deployment
-    wrong = [_unknown(name, known) for name in body if name not in known]
+    wrong = [_unknown(name, known) for name in islice((name for name in body if name not in known), MOST_UNKNOWN)]
     wrong += [
         _mistyped(name, given[name], kind, is_form=is_form)
         for name, kind in known.items()

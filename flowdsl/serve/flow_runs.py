@@ -19,8 +19,9 @@ from flowdsl.serve.blamed import blamed
 from flowdsl.serve.elsewhere import LOOK_S, place_of, to_end
 from flowdsl.serve.gateway import Gateway
 from flowdsl.serve.keys import alone
-from flowdsl.serve.metrics import Bought, purchases
-from flowdsl.serve.refusal import Refusal, of_kept, of_run, other_request
+from flowdsl.serve.metrics import Bought, counted
+from flowdsl.serve.purchases import Purchases
+from flowdsl.serve.refusal import Refusal, cut_off, of_kept, of_run, other_request
 from flowdsl.serve.warned import warn
 
 if TYPE_CHECKING:
@@ -47,7 +48,8 @@ class FlowRun:
         self.flow = flow
         self.owner = owner
         self.digest = digest
-        self.count = purchases(bought)
+        self.purchases = Purchases()
+        self.count = counted(bought)
         self.place = place_of(id, owner)
         self.status = "running"
         self.result: dict[str, Any] | None = None
@@ -196,7 +198,7 @@ class FlowRuns:
             run.refusal = of_run(error) if isinstance(error, JournalError) else error
             run.end("failed")
         except asyncio.CancelledError:
-            run.end("cancelled")
+            self._cancelled(run)
             raise
 
     async def _run(
@@ -205,6 +207,7 @@ class FlowRuns:
         def hear(event: Event) -> None:
             said = event.to_dict()
             run.count(event)
+            run.purchases.hear(event)
             run.pictures.update(_pictures_of(event))
             run.tell(said)
             if isinstance(event, FlowFinished) and event.status != "done":
@@ -218,7 +221,7 @@ class FlowRuns:
             run.refusal.more["run"] = run.id
             run.end("failed")
         except asyncio.CancelledError:
-            run.end("cancelled")
+            self._cancelled(run)
             raise
         else:
             await warn(result, journal, self._gateway.tell)
@@ -227,6 +230,13 @@ class FlowRuns:
             names = ("outputs", "images", "made", "cost_usd", "elapsed_s", "notes")
             run.result = {name: said[name] for name in names}
             run.end("done")
+
+    def _cancelled(self, run: FlowRun) -> None:
+        """A run is over that somebody cancelled, or the end of the gateway."""
+        if self._gateway.is_cut_off:
+            run.refusal = cut_off(charge_possible=run.purchases.is_charged)
+            run.refusal.more["run"] = run.id
+        run.end("cancelled")
 
     def _ended(self, run: FlowRun) -> None:
         """Forgets runs that are long over; one that a bug has ended is over as well."""

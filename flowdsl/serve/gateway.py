@@ -19,10 +19,12 @@ from flowdsl.events import Event, FinishedImage, PartialImage
 from flowdsl.image.own_addresses import OwnAddresses, knowing
 from flowdsl.journal.errors import JournalError
 from flowdsl.journal.tags import REQUEST_TAG, TARGET_TAG
+from flowdsl.serve.bodies import ClientGone
 from flowdsl.serve.fields import Asked, shown
 from flowdsl.serve.keys import alone
-from flowdsl.serve.metrics import Bought, purchases
-from flowdsl.serve.refusal import Refusal, all_of, of_run, other_request, outdated
+from flowdsl.serve.metrics import Bought, counted
+from flowdsl.serve.purchases import Purchases
+from flowdsl.serve.refusal import Refusal, all_of, cut_off, of_run, other_request, outdated
 from flowdsl.serve.request_flow import FACTS, PICTURES, RequestFlows, inputs_of
 from flowdsl.serve.routes import Catalogued, Route, Routing, Target
 from flowdsl.serve.warned import warn
@@ -57,11 +59,39 @@ class Made(NamedTuple):
     cost_usd: float | None
 
 
-class _Keyed(NamedTuple):
-    """A request with an idempotency key that is being worked on."""
+class Making:
+    """The pictures of a request that are being made, `digest` of what. What only waits for its turn is given up when
+    the last client that waits for it goes away: nobody would get what it buys."""
 
-    digest: str
-    task: asyncio.Task[Made]
+    def __init__(self, task: asyncio.Task[Made], purchases: Purchases, digest: str = "") -> None:
+        self.task = task
+        self.purchases = purchases
+        self.digest = digest
+        self.waiting = 0
+        self.is_given_up = False
+
+    async def made(self) -> Made:
+        """The pictures. They are made also where whoever waits here does so no more.
+
+        Raises:
+            Refusal: they are not, or the gateway ends at once.
+            ClientGone: it was given up.
+        """
+        try:
+            made: Made = await asyncio.shield(self.task)
+        except asyncio.CancelledError:
+            if not self.task.cancelled():  # whoever waits is
+                raise
+            found = ClientGone() if self.is_given_up else cut_off(charge_possible=self.purchases.is_charged)
+            raise found from None
+        return made
+
+    def left(self) -> None:
+        """One of the clients that wait went away."""
+        self.waiting -= 1
+        if not (self.waiting or self.purchases.is_begun or self.task.done()):
+            self.is_given_up = True
+            self.task.cancel()
 
 
 class Gateway:
@@ -79,11 +109,13 @@ class Gateway:
         self.routing = routing
         self.tell = tell
         """Tells whoever runs the gateway."""
+        self.is_cut_off = False
+        """Whether it ended before all that it worked on had."""
         self._own = own
         self._flows = RequestFlows(environment)
         self._clock = clock
         self._tasks: set[asyncio.Task[Any]] = set()
-        self._keyed: dict[str, _Keyed] = {}
+        self._keyed: dict[str, Making] = {}
 
     @property
     def in_flight(self) -> int:
@@ -111,32 +143,44 @@ class Gateway:
             wrong = [refusal, *(each for each in wrong if each.param != "model")]
         raise all_of(wrong)
 
-    def start(self, asked: Asked, route: Route, asker: Asker, key: str | None) -> asyncio.Task[Made]:
-        """Begins to make the pictures of a request, or joins the request of the same `key`. Whoever waits shields the
-        task: it goes on without them.
+    def start(self, asked: Asked, route: Route, asker: Asker, key: str | None) -> Making:
+        """Begins to make the pictures of a request, or joins the request of the same `key`.
 
         Raises:
             Refusal: the key was used for another request.
         """
         tags = {_OWNER_TAG: asker.owner} if asker.owner else {}
+        purchases = Purchases()
         if key is None:
-            return self.begin(self._bought(asked, route, asker, tags))
-        run, digest = _run_of(asker.owner, key), _digest(asked)
-        found = self._keyed.get(run)
-        if found is None:
-            task = self.begin(self._bought_once(asked, route, asker, tags, run, digest))
-            self._keyed[run] = _Keyed(digest, task)
-            task.add_done_callback(lambda _: self._keyed.pop(run, None))
-            return task
-        if found.digest != digest:
-            raise other_request()
-        return found.task
+            work = Making(self.begin(self._bought(asked, route, asker, purchases, tags)), purchases)
+        else:
+            run, digest = _run_of(asker.owner, key), _digest(asked)
+            found = self._keyed.get(run)
+            if found is None or found.is_given_up:
+                task = self.begin(self._bought_once(asked, route, asker, purchases, tags, run, digest))
+                found = self._keyed[run] = Making(task, purchases, digest)
+                task.add_done_callback(lambda task: self._made(run, task))
+            elif found.digest != digest:
+                raise other_request()
+            work = found
+        work.waiting += 1
+        return work
 
     async def drain(self, patience_s: float) -> int:
-        """Waits for what is being worked on, but not longer; gives how many requests did not end."""
-        if self._tasks:
+        """Waits for what is being worked on, but not longer, and has it ended then; gives how many requests that are.
+
+        The end of the event loop would cancel every task at once, and a request would be told by whichever part of it
+        was first: a run that is broken off would take its paid request for one that failed, and that it has passed.
+        All are cancelled together, else what one gives back lets another one begin.
+        """
+        if self._tasks and patience_s:
             await asyncio.wait(self._tasks, timeout=patience_s)
-        return len(self._tasks)
+        if left := [*self._tasks]:
+            self.is_cut_off = True
+            for task in left:
+                task.cancel()
+            await asyncio.wait(left)
+        return len(left)
 
     def begin(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
         """Works on something that is finished before the gateway ends."""
@@ -146,13 +190,25 @@ class Gateway:
         task.add_done_callback(self._ended)
         return task
 
+    def _made(self, run: str, task: asyncio.Task[Made]) -> None:
+        found = self._keyed.get(run)
+        if found is not None and found.task is task:  # else it was given up, and asked for again
+            del self._keyed[run]
+
     def _ended(self, task: asyncio.Task[Any]) -> None:
         self._tasks.discard(task)
         if not task.cancelled():
             task.exception()  # also where nobody waits for it any more
 
     async def _bought_once(
-        self, asked: Asked, route: Route, asker: Asker, tags: dict[str, str], run: str, digest: str
+        self,
+        asked: Asked,
+        route: Route,
+        asker: Asker,
+        purchases: Purchases,
+        tags: dict[str, str],
+        run: str,
+        digest: str,
     ) -> Made:
         """What a request with a key brings: what one before it has bought, else what is bought now."""
         tags[REQUEST_TAG] = digest
@@ -165,7 +221,7 @@ class Gateway:
                     service, model = json.loads(before.tags[TARGET_TAG])
                     target = Target(service, model)
                     number += 1
-                return await self._bought(asked, route, asker, tags, run, max(number - 1, 0), target)
+                return await self._bought(asked, route, asker, purchases, tags, run, max(number - 1, 0), target)
         except JournalError as error:
             raise of_run(error) from error
 
@@ -174,6 +230,7 @@ class Gateway:
         asked: Asked,
         route: Route,
         asker: Asker,
+        purchases: Purchases,
         tags: dict[str, str],
         run: str | None = None,
         number: int = 0,
@@ -186,10 +243,13 @@ class Gateway:
         while True:
             tried.append(target)
             try:
-                return await self._run(asked, target, asker, tags, None if run is None else f"{run}-{number}")
+                id = None if run is None else f"{run}-{number}"
+                return await self._run(asked, target, asker, purchases, tags, id)
             except RunError as error:
                 following = self._following(asked, route, error, tried)
                 if following is None:
+                    if error.hint is not None:
+                        error.hint = error.hint.replace("give the step ", "give the request ")
                     raise of_run(error, self._flows.of(asked, target).param(error)) from error
             target = following
             number += 1
@@ -206,15 +266,18 @@ class Gateway:
             return found
         return None
 
-    async def _run(self, asked: Asked, target: Target, asker: Asker, tags: dict[str, str], id: str | None) -> Made:
+    async def _run(
+        self, asked: Asked, target: Target, asker: Asker, door: Purchases, tags: dict[str, str], id: str | None
+    ) -> Made:
         flow = self._flows.of(asked, target).flow
         limits, before = None, None
         if id is not None:
             tags = {**tags, TARGET_TAG: json.dumps([target.service, target.model])}
             before = asker.journal.repeating(id)
             if before == "done":  # all of it is bought, whatever the settings say by now
+                door.is_bought = True
                 limits = flow.limits._replace(max_requests=0, fixed=frozenset(("max_requests",)))
-        count = purchases(lambda _, *figures: asker.bought(self.routing.label(asked.model), *figures))
+        count = counted(lambda _, *figures: asker.bought(self.routing.label(asked.model), *figures))
 
         def listen(event: Event) -> None:
             count(event)
@@ -224,7 +287,9 @@ class Gateway:
         inputs, journal = inputs_of(asked, target), asker.journal
         heard = None if before is None and not asked.stream else listen  # of a new run all that it has is bought
         try:
-            result = await flow.arun(inputs, on_event=heard, journal=journal, limits=limits, run_id=id, tags=tags)
+            result = await flow.arun(
+                inputs, on_event=heard, effects=door, journal=journal, limits=limits, run_id=id, tags=tags
+            )
         except RunError as error:
             if heard is None:
                 self._tell(asker, asked, error.result)

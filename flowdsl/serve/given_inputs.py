@@ -12,12 +12,9 @@ from flowdsl.document.document import InputDeclaration
 from flowdsl.environment.flow import Flow
 from flowdsl.errors import ConfigError
 from flowdsl.nearest import nearest
-from flowdsl.serve.fields import param_of, shown
+from flowdsl.serve.fields import MOST_UNKNOWN, param_of, shown
 from flowdsl.serve.json_hints import INPUTS, in_request
 from flowdsl.serve.refusal import Refusal, all_of, code_of, of_run
-
-_MOST_UNKNOWN = 20
-"""So many names that there are not are looked at."""
 
 
 def given_inputs(flow: Flow, body: Mapping[str, Any]) -> dict[str, Any]:
@@ -27,7 +24,7 @@ def given_inputs(flow: Flow, body: Mapping[str, Any]) -> dict[str, Any]:
         Refusal: the body has other names than `inputs`, or those do not fit; it says everything.
     """
     inputs, declared = body.get(INPUTS, {}), flow.document.inputs
-    wrong = [_misplaced(name) for name in islice((name for name in body if name != INPUTS), _MOST_UNKNOWN)]
+    wrong = [_misplaced(name) for name in islice((name for name in body if name != INPUTS), MOST_UNKNOWN)]
     if INPUTS not in body and (near := nearest(INPUTS, body)) is not None and isinstance(body[near], dict):
         inputs = body[near]  # what is meant is clear, and looked at, too
     if not isinstance(inputs, dict):
@@ -49,7 +46,7 @@ def _misplaced(name: str) -> Refusal:
 
 def _wrong(declared: Mapping[str, InputDeclaration], given: Mapping[str, Any]) -> Iterator[Refusal]:
     known = {name: value for name, value in given.items() if name in declared}
-    unknown = islice((param_of(name) for name in given if name not in declared), _MOST_UNKNOWN)
+    unknown = islice((param_of(name) for name in given if name not in declared), MOST_UNKNOWN)
     try:
         found = wrong_inputs(declared, {**dict.fromkeys(unknown), **known}, in_request)
     except ConfigError as error:  # of a schema that cannot be used

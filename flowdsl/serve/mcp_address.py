@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Callable, Container, Mapping
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -95,6 +96,7 @@ class McpAddress:
         finally:
             self.stop()
             if self._is_cut_off:
+                await self._tools.idle()  # by then each has ended in order, and its run stands as it is
                 task.cancel()
             await asyncio.wait({task})
             if not task.cancelled():
@@ -103,7 +105,7 @@ class McpAddress:
     def cut_off(self) -> int:
         """Has what is called ended, and not finished; gives how many calls that are."""
         self._is_cut_off = True
-        return self.in_flight
+        return self._tools.cut_off()
 
     def stop(self) -> None:
         """Takes no more calls."""
@@ -125,8 +127,9 @@ class McpAddress:
     def _purse(self, request: Any) -> Purse:
         token = self._access.token(request)
         tags = {"agent": "mcp", **({} if token is None else {OWNER_TAG: token.name})}
-        bought = self._metrics.and_in(request.scope["state"])
-        return Purse(self._access.journal(token), tags, None if token is None else token.models, bought)
+        state = request.scope["state"]
+        models, bought = None if token is None else token.models, self._metrics.and_in(state)
+        return Purse(self._access.journal(token), tags, models, bought, partial(state.__setitem__, "purchases"))
 
     def _said(self, request: Any, value: Any, known: Container[str]) -> Any:
         return self._pictures.published(value, str(request.base_url), known)

@@ -152,7 +152,7 @@ def _lines(found: _Counts, in_flight: int) -> Iterator[str]:
     yield f"flowdsl_gateway_in_flight {in_flight}"
 
 
-def purchases(bought: Bought) -> Callable[[Event], None]:
+def counted(bought: Bought) -> Callable[[Event], None]:
     """What hears the events of a run, and tells what it buys: what one before it has bought is in no event."""
     models: dict[int, str] = {}
 

@@ -36,7 +36,7 @@ _OF_PICTURES = (404, 408, 409, 413, 422, 429, 502, 504, *_OF_TOKENS)
 _OF_RUNS = (404, 409, *_OF_TOKENS)
 """Those where somebody asks for a run, which another process may have."""
 _OF_RANGES = {
-    "400": said("`Range` cannot be read.", {"text/plain": {"schema": {"type": "string"}}}),
+    "304": said("Whoever asks has the picture, by `If-None-Match`.", {}),
     "416": said("The picture has no such part.", {}),
 }
 

@@ -22,6 +22,7 @@ from flowdsl.serve.content import CONTENT
 from flowdsl.serve.headers import NO_STORE
 from flowdsl.serve.hosts import stranger
 from flowdsl.serve.metrics import Metrics
+from flowdsl.serve.purchases import Purchases
 from flowdsl.serve.reading import Held, Reading
 from flowdsl.serve.refusal import Refusal, cut_off
 from flowdsl.serve.tokens import Tokens
@@ -80,7 +81,9 @@ class Outside:
         except asyncio.CancelledError:  # a second signal ends everything at once
             if status != _GONE:
                 raise
-            await response_of(cut_off())(scope, receive, sent)
+            purchases: Purchases | None = scope["state"].get("purchases")  # of an agent's call, which has ended by now
+            refusal = cut_off(charge_possible=purchases is not None and purchases.is_charged)
+            await response_of(refusal)(scope, receive, sent)
         finally:
             held.end()
             elapsed = time.perf_counter() - began

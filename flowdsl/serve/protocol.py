@@ -47,6 +47,8 @@ class Protocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """It is over."""
         self._head_came()
+        if self._is_responding and (making := self.cycle.scope["state"].get("making")) is not None:
+            making.left()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:

@@ -19,6 +19,7 @@ from flowdsl.errors import (
     ServiceUnavailable,
     StepError,
 )
+from flowdsl.serve.hints import OF_RUN, hint_of
 from flowdsl.serve.statuses import STATUS, status_of
 
 INVALID = "invalid_request_error"
@@ -36,10 +37,6 @@ _CODES = {
 """Codes of findings, in the words of the vendor."""
 _CLIENTS = frozenset({400, 404, 413, 422})
 """What a service may say of the request itself. Its 401 and 403 are of the gateway's own key."""
-
-
-_OF_RUN = {"budget-spent": "max_usd", "too-many-requests": "max_requests"}
-"""Limits of a run, and the settings that say them."""
 
 
 class Refusal(Exception):
@@ -86,9 +83,9 @@ def all_of(found: Iterable[Refusal]) -> Refusal:
     return Refusal(400, lines, param=first.param, code=first.code, more={"problems": problems})
 
 
-def not_found(method: str, path: str, near: str | None) -> Refusal:
-    """There is nothing at an address; `near` is one that may be meant."""
-    hint = "GET / says where to look" if near is None else f"did you mean {near}?"
+def not_found(method: str, path: str, near: str | None, served: str | None = None) -> Refusal:
+    """There is nothing at an address; `near` is one that may be meant, `served` says what is there in its place."""
+    hint = served or ("GET / says where to look" if near is None else f"did you mean {near}?")
     return Refusal(404, f"Invalid URL ({method} {path}); {hint}", code="unknown_url")
 
 
@@ -103,8 +100,11 @@ def stopping() -> Refusal:
     )
 
 
-def cut_off() -> Refusal:
+def cut_off(*, charge_possible: bool = False) -> Refusal:
     """The gateway ends at once, in the middle of a request."""
+    if not charge_possible:
+        said = "The gateway was ended before anything was bought for this request; send it again."
+        return Refusal(503, said, kind=_SERVER, code="gateway_ended", headers={"retry-after": "1"})
     said = "The gateway was ended before this request was done; what it had begun may be done, and billed."
     more = {"charge_possible": True}
     return Refusal(503, said, kind=_SERVER, code="gateway_ended", headers=_NEVER, more=more)
@@ -125,7 +125,8 @@ def outdated() -> Refusal:
 def of_run(error: RunError, param: str | None = None, about: str | None = None) -> Refusal:
     """The refusal for a run that failed; `param` is the field of the request that its place stands for, `about` what of
     it the error is about where the client is to blame."""
-    message = error.message if error.hint is None or param is None else f"{error.message}: {error.hint}"
+    hint = hint_of(error)
+    message = error.message if hint is None or param is None else f"{error.message}: {hint}"
     more: dict[str, Any] = {"charge_possible": True} if error.charge_possible else {}
     if isinstance(error, ServiceError):
         return _of_service(error, about, more)
@@ -140,7 +141,7 @@ def of_run(error: RunError, param: str | None = None, about: str | None = None) 
     if status == 429:
         return _of_limit(error, more)
     if status < 500:
-        said = f"{error.message}: {error.hint}" if error.hint and isinstance(error, ConfigError) else error.message
+        said = f"{error.message}: {hint}" if hint and isinstance(error, ConfigError) else error.message
         return Refusal(status, said, param=about, code=code_of(error.code), more=more)
     return Refusal(status, error.message, kind=_SERVER, code=code_of(error.code), headers=_NEVER, more=more)
 
@@ -161,12 +162,10 @@ def _of_limit(error: RunError, more: dict[str, Any]) -> Refusal:
     code = "budget_exceeded" if error.code == "budget-spent" else code_of(error.code)
     free_in_s = error.free_in_s if isinstance(error, LimitExceeded) else None
     headers, said = dict(_NEVER), error.message
-    if free_in_s is not None:  # of a day
-        said = f"{said}; {error.hint}"
-        if math.isfinite(free_in_s):
-            headers["retry-after"] = str(math.ceil(free_in_s))
-    elif error.code in _OF_RUN:
-        said = f"{said}; ask whoever runs the gateway to raise `{_OF_RUN[error.code]}` in its settings"
+    if free_in_s is not None or error.code in OF_RUN:
+        said = f"{said}; {hint_of(error)}"
+    if free_in_s is not None and math.isfinite(free_in_s):  # of a day
+        headers["retry-after"] = str(math.ceil(free_in_s))
     return Refusal(429, said, kind="insufficient_quota", code=code, headers=headers, more=more)
 
 

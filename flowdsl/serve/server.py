@@ -18,6 +18,8 @@ from flowdsl.serve.protocol import Protocol
 
 DRAIN_S = 600.0
 """So long what was begun may take after a signal; a second signal ends it at once."""
+_TOLD_S = 0.5
+"""So long it takes then to tell whoever waits."""
 _LOOK_S = 0.1
 """So often is looked whether there was one."""
 
@@ -115,10 +117,23 @@ class Server(uvicorn.Server):
         else:
             await ending
 
-    async def run_here(self) -> int:
-        """Serves until a signal; gives how many requests did not end."""
+    async def run_here(self) -> None:
+        """Serves until a signal."""
         await self.serve(sockets=[self._socket])
-        return await self._gateway.drain(0.0 if self.force_exit else DRAIN_S)
+
+    async def cut_off(self) -> None:
+        """After a second signal: whoever still waits is told, and every connection ended."""
+        if not self.force_exit:
+            return
+        if self.server_state.tasks:
+            await asyncio.wait(self.server_state.tasks, timeout=_TOLD_S)  # what they wait for has ended
+        if responding := [*self.server_state.tasks]:
+            for task in responding:
+                task.cancel()
+            await asyncio.wait(responding)
+        for connection in self.server_state.connections:
+            if connection.transport is not None:
+                connection.transport.close()
 
     def handle_exit(self, sig: int, frame: object) -> None:
         """The first signal ends in order, and a second one at once; neither is raised again."""

@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, TypeVar
+from typing import Any, TypedDict, TypeVar, Unpack
 
 from flowdsl.errors import UsageError
 from flowdsl.image.part_file import lock
@@ -34,6 +34,15 @@ _START = "fdsl"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
 _PATIENCE_S, _PAUSE_S = 10.0, 0.02
 _NOBODY = hashlib.sha256(b"nobody").hexdigest()
+
+
+class May(TypedDict, total=False):
+    """What a token may at most, for so many days from now on. None says nothing: there is no limit, or it stays."""
+
+    days: int | None
+    models: tuple[str, ...] | None
+    per_minute: int | None
+    usd_per_day: float | None
 
 
 class Token(Record):
@@ -123,15 +132,7 @@ class Tokens:
         """Whether its time is over."""
         return token.expires is not None and token.expires <= self._clock()
 
-    def create(
-        self,
-        name: str,
-        *,
-        days: int | None = None,
-        models: tuple[str, ...] | None = None,
-        per_minute: int | None = None,
-        usd_per_day: float | None = None,
-    ) -> str:
+    def create(self, name: str, **may: Unpack[May]) -> str:
         """Makes a token, and gives it: nobody can show it again.
 
         Raises:
@@ -147,10 +148,7 @@ class Tokens:
             id=id,
             digest=hashlib.sha256(text.encode()).hexdigest(),
             created=now,
-            expires=None if days is None else now + days * 86_400,
-            models=models,
-            per_minute=per_minute,
-            usd_per_day=usd_per_day,
+            **_kept_of(may, now),
         )
         with self._changing() as tokens:
             if any(each.name == name for each in tokens):
@@ -159,26 +157,17 @@ class Tokens:
             tokens.append(token)
         return text
 
-    def change(
-        self,
-        name: str,
-        *,
-        days: int | None = None,
-        models: tuple[str, ...] | None = None,
-        per_minute: int | None = None,
-        usd_per_day: float | None = None,
-    ) -> None:
+    def change(self, name: str, **may: Unpack[May]) -> None:
         """Lets a token do something else from now on; what is None stays as it is.
 
         Raises:
             UsageError: there is none of that name.
             OSError: the file cannot be written.
         """
-        given = {"models": models, "per_minute": per_minute, "usd_per_day": usd_per_day}
-        given["expires"] = None if days is None else self._clock() + days * 86_400
+        given = _kept_of(may, self._clock())
         with self._changing() as tokens:
             number = self._number(name, tokens)
-            tokens[number] = tokens[number]._replace(**{key: each for key, each in given.items() if each is not None})
+            tokens[number] = tokens[number]._replace(**given)
 
     def revoke(self, name: str) -> None:
         """Ends a token at once.
@@ -255,6 +244,13 @@ class Tokens:
 def _id_of(text: str) -> str:
     start, _, rest = text.partition("-")
     return rest.partition("-")[0] if start == _START else ""
+
+
+def _kept_of(may: May, now: float) -> dict[str, Any]:
+    """What is kept of what a token may, but for what says nothing."""
+    found: dict[str, Any] = {name: value for name, value in may.items() if value is not None}
+    days = found.pop("days", None)
+    return found if days is None else {**found, "expires": now + days * 86_400}
 
 
 def _lower(first: T | None, second: T | None) -> T | None:

@@ -12,6 +12,7 @@ import hashlib
 import json
 from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from contextlib import suppress
+from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import mcp_types as types
@@ -27,9 +28,12 @@ from flowdsl.image.image import Image
 from flowdsl.image.own_addresses import OwnAddresses, knowing
 from flowdsl.nearest import nearest
 from flowdsl.serve.asked import Asked, AskedHere
+from flowdsl.serve.fields import MOST_UNKNOWN
+from flowdsl.serve.hints import hint_of
 from flowdsl.serve.json_hints import in_arguments
 from flowdsl.serve.keyed_calls import KeyedCall, keyed_call
-from flowdsl.serve.metrics import Bought, purchases
+from flowdsl.serve.metrics import Bought, counted
+from flowdsl.serve.purchases import Purchases
 from flowdsl.serve.warned import warn
 
 if TYPE_CHECKING:
@@ -55,13 +59,14 @@ Question = Callable[[Flow, Mapping[str, Any]], "str | None"]
 
 
 class Purse(NamedTuple):
-    """What pays for a call: the journal of its run, the tags of that, the flows that it may run (None: all), and what
-    is told of pictures that are bought."""
+    """What pays for a call: the journal of its run, the tags of that, the flows that it may run (None: all), what is
+    told of pictures that are bought, and of what knows of the purchases of the call."""
 
     journal: Journal | None
     tags: Mapping[str, str]
     flows: tuple[str, ...] | None = None
     bought: Bought = lambda model, images, usd: None
+    buys: Callable[[Purchases], object] = lambda purchases: None
 
     @property
     def owner(self) -> str:
@@ -100,7 +105,8 @@ class Tools:
         self._flows = flows
         self._shared = shared
         self._asked: Asked = AskedHere() if shared.asked is None else shared.asked
-        self._running = 0
+        self._is_cut_off = False
+        self._running = set[asyncio.Task[Any] | None]()
         self._is_idle = asyncio.Event()
         self._is_idle.set()
         self.server: Server[Any] = Server(
@@ -110,7 +116,15 @@ class Tools:
     @property
     def in_flight(self) -> int:
         """How many flows run."""
-        return self._running
+        return len(self._running)
+
+    def cut_off(self) -> int:
+        """Has what runs ended, and not finished; gives how many flows that are."""
+        self._is_cut_off = True
+        for task in self._running:
+            if task is not None:
+                task.cancel()
+        return len(self._running)
 
     async def idle(self) -> None:
         """Returns when no flow runs."""
@@ -137,7 +151,7 @@ class Tools:
             raise MCPError(code=types.INVALID_PARAMS, message=f"there is no tool `{params.name}`; {hint}")
         inputs = dict(params.arguments or {})
         try:
-            input_values(flow.document.inputs, inputs, in_arguments)  # before anybody is asked, in words of JSON
+            _check(flow, inputs)  # before anybody is asked
             keyed = keyed_call(params.meta, purse.owner, params.name, inputs, purse.journal)
             is_bought = keyed is not None and keyed.is_bought()
             question = None if is_bought else self._shared.question(flow, inputs)
@@ -150,10 +164,15 @@ class Tools:
             result = await self._run(ctx, flow, inputs, purse, keyed)
         except RunError as error:
             charge = "; the service may have done, and billed, the work" if error.charge_possible else ""
-            hint = f": {error.hint}" if error.hint else ""
+            remedy = hint_of(error, options=ctx.request is None)
+            hint = f": {remedy}" if remedy else ""
             return self._failed(ctx, f"{error.message}{hint}{charge} [{error.code}]", error.result, purse)
         except UsageError as error:
             return _failed(str(error))
+        except asyncio.CancelledError:
+            if self._is_cut_off:
+                await asyncio.Event().wait()  # whoever serves responds by HTTP, and ends this
+            raise
         return self._result(ctx, result, purse)
 
     async def _answered(
@@ -199,10 +218,12 @@ class Tools:
         """Runs a flow, and tells of its progress while it goes on."""
         told: asyncio.Queue[str | None] = asyncio.Queue()
 
-        count = purchases(purse.bought)
+        count, purchases = counted(purse.bought), Purchases()
+        purse.buys(purchases)
 
         def hear(event: Event) -> None:
             count(event)
+            purchases.hear(event)
             if isinstance(event, StepStarted):
                 told.put_nowait(event.label or event.step)
             elif isinstance(event, Progress):
@@ -219,7 +240,7 @@ class Tools:
 
         journal = None if purse.journal is None else purse.journal.giving(self._shared.given(flow))
         telling = asyncio.create_task(tell())
-        self._running += 1
+        self._running.add(task := asyncio.current_task())
         self._is_idle.clear()
         try:
             with knowing(self._shared.own):
@@ -235,7 +256,7 @@ class Tools:
             await warn(error.result, journal, self._shared.tell)
             raise
         finally:
-            self._running -= 1
+            self._running.discard(task)
             if not self._running:
                 self._is_idle.set()
             told.put_nowait(None)
@@ -266,6 +287,18 @@ class Tools:
         bought = f"what had come before that is kept: {_bought(result.made, result.cost_usd, purse)}; run {result.run}"
         said = types.TextContent(type="text", text=f"{text}\n{bought}\n{json.dumps(images, ensure_ascii=False)}")
         return types.CallToolResult(content=[said, *_shown(result.made)], is_error=True)
+
+
+def _check(flow: Flow, inputs: Mapping[str, Any]) -> None:
+    """Raises for inputs that do not fit, in words of JSON. Of very many that there are not it says the first."""
+    declared = flow.document.inputs
+    if declared is not None:
+        unknown = islice((name for name in inputs if name not in declared), MOST_UNKNOWN)
+        inputs = {
+            **{name: inputs[name] for name in unknown},
+            **{name: value for name, value in inputs.items() if name in declared},
+        }
+    input_values(declared, inputs, in_arguments)
 
 
 def _shown(images: Sequence[Image]) -> Iterator[types.ImageContent]:

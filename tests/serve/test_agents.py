@@ -213,6 +213,8 @@ def test_an_agent_is_told_to_write_json_and_not_python(
 def test_a_limit_of_money_is_a_clear_failure(bench: Bench) -> None:
     result = bench.call(bench.tools(max_usd=0.001), {"city": "Lisbon"})
     assert result.is_error and "the limit is $0.0010, and nothing is spent yet" in text_of(result)
+    assert "ask whoever runs this server to raise `max_usd` in its settings, or `--max-usd` of" in text_of(result)
+    assert "on the command line" not in text_of(result)
     assert bench.simulator.request_count == 0
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import socket
 import time
 from collections.abc import Callable, Iterator
@@ -205,3 +206,44 @@ def test_bodies_of_all_clients_together_are_bounded(gateway: Running, monkeypatc
     until(lambda: gateway.server.application.reading.length == 0)
     assert gateway.post({**SMALL, "prompt": "A kite"}).status_code == 200
     until(lambda: gateway.server.application.reading.length == 0)
+
+
+CALL = {
+    "name": "a",
+    "arguments": {"text": "", **{f"name{number}": 1 for number in range(500)}},
+    "_meta": {
+        "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+        "io.modelcontextprotocol/clientCapabilities": {},
+    },
+}
+OF_CALL = {
+    "Accept": "application/json, text/event-stream",
+    "MCP-Protocol-Version": "2026-07-28",
+    "Mcp-Method": "tools/call",
+    "Mcp-Name": "a",
+}
+
+
+def test_of_very_many_fields_that_there_are_not_the_first_are_told(gateway: Running) -> None:
+    found = gateway.post({**SMALL, "prompt": "A kite", **{f"name{number}": 1 for number in range(500)}})
+    assert found.status_code == 400 and len(found.json()["error"]["problems"]) == 20
+
+
+@FOR_AGENTS
+def test_of_very_many_inputs_that_there_are_not_an_agent_is_told_the_first(agents: Running) -> None:
+    message = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": CALL}
+    assert "20 inputs are wrong" in agents.post(message, "/mcp", headers=OF_CALL).text
+
+
+def test_of_an_address_with_very_many_parts_nobody_looks_for_what_is_meant(gateway: Running) -> None:
+    said = httpx.get(f"{gateway.url}{'/a' * 300}/v1/models").json()["error"]["message"]
+    assert said.endswith("; GET / says where to look")
+
+
+def test_a_form_that_cannot_be_read_is_told_to_its_client_alone(
+    gateway: Running, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(logging.getLogger(), "handlers", [])  # as in a process without tests
+    kind = {"Content-Type": "multipart/form-data; boundary=x"}
+    found = httpx.post(f"{gateway.url}/v1/images/edits", content=b"--another\r\n", headers=kind)
+    assert (found.json()["error"]["code"], capsys.readouterr().err) == ("invalid_form", "")

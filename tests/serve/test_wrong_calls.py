@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import httpx
+import openai
 import pytest
 from gateways import SMALL, Running, running_gateway
 from PIL import Image
@@ -93,8 +94,25 @@ def test_an_address_that_is_not_there_is_told_which_is(gateway: Running, path: s
 
 
 def test_an_address_like_no_other_is_told_where_to_look(gateway: Running) -> None:
-    assert said(httpx.get(f"{gateway.url}/v1/chat/completions"), 404).endswith("; GET / says where to look")
+    assert said(httpx.get(f"{gateway.url}/nothing/like/it"), 404).endswith("; GET / says where to look")
     assert httpx.get(f"{gateway.url}/").status_code == 200
+
+
+@pytest.mark.parametrize("base", ["/v1", "/openai/v1", "/openai/deployments/gpt-image-2", "/api/llm", ""])
+def test_another_api_of_the_vendor_is_told_what_is_served_in_its_place(gateway: Running, base: str) -> None:
+    served = f"{base or '/v1'}/images"
+    for path in ("chat/completions", "responses", "files"):
+        told = said(gateway.post({}, f"{base}/{path}"), 404)
+        assert told.endswith(f"; this gateway makes pictures: POST {served}/generations, or {served}/edits")
+    assert f"POST {served}/edits makes a picture of another one" in said(
+        gateway.post({}, f"{base}/images/variations"), 404
+    )
+
+
+def test_the_official_client_is_told_that_there_are_no_variations(gateway: Running) -> None:
+    with pytest.deprecated_call(), pytest.raises(openai.NotFoundError, match="served has variations: POST") as caught:
+        gateway.client().images.create_variation(image=picture())
+    assert caught.value.code == "unknown_url"
 
 
 def test_another_method_is_told_which_the_address_takes(gateway: Running) -> None:
