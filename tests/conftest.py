@@ -31,6 +31,7 @@ use_catalogue(Path(__file__).parent / "image" / "frozen_models.json")  # tests n
 
 sys.dont_write_bytecode = False  # else each session rewrites all tests, and each of hundreds of processes compiles us
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+os.environ.pop("PYTHONUNBUFFERED", None)  # what is printed waits in a buffer, as it does for users
 
 VENDORS_VARIABLES = (
     *("OPENAI_", "AZURE_OPENAI_", "HUB_", "GOOGLE_", "GEMINI_", "AWS_", "OPENROUTER_", "LOCALAI_", "OLLAMA_"),

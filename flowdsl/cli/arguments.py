@@ -44,6 +44,7 @@ class Parser(argparse.ArgumentParser):
                 allow_abbrev=False,
                 add_help=add_help,
             )
+        self.color = False  # of the argparse of 3.14: what is printed is shown, also what would color it
         self._wrong: list[str] = []
 
     def parse(self, arguments: Sequence[str]) -> argparse.Namespace:

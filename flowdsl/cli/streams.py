@@ -7,7 +7,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from io import UnsupportedOperation
 
 from flowdsl.display.visible import Shown, visible
@@ -49,8 +49,8 @@ def steady_streams() -> Iterator[None]:
         reconfigure = getattr(stream, "reconfigure", None)
         if reconfigure is not None:
             reconfigure(errors="backslashreplace")
-    sys.stdout = _Visible(sys.stdout)
-    sys.stderr = _Steady(sys.stderr)
+    sys.stdout = printed = _Visible(sys.stdout)
+    sys.stderr = _Steady(sys.stderr, printed)
     try:
         yield
     finally:
@@ -119,14 +119,18 @@ class _Visible:
 
 
 class _Steady(_Visible):
-    """A stream whose failures are nobody's business; `failed` says whether there was one."""
+    """A stream whose failures are nobody's business; `failed` says whether there was one. What was `printed` before
+    stands before it where both go to the same place, such as the log of a job."""
 
-    def __init__(self, stream: TextIO | None) -> None:
+    def __init__(self, stream: TextIO | None, printed: _Visible) -> None:
         super().__init__(stream)
         self.failed = stream is None
+        self._printed = printed
 
     def write(self, text: str) -> int:
         """Writes a text, if it can be written."""
+        with suppress(OSError):  # which is told at the end, when all of it should be there
+            self._printed.flush()
         try:
             return super().write(text)
         except OSError:

@@ -28,9 +28,9 @@ if TYPE_CHECKING:
     from flowdsl.step.sending import Sending
 
 T = TypeVar("T")
-_MORE = "DO UPDATE SET usd = usd + excluded.usd"
-_ADD = f"INSERT INTO spending (day, usd) VALUES (?, ?) ON CONFLICT (day) {_MORE}"
-_ADD_OF = f"INSERT INTO spending_of (day, service, usd) VALUES (?, ?, ?) ON CONFLICT (day, service) {_MORE}"
+_MORE = "UPDATE SET usd = usd + excluded.usd"
+_ADD = f"INSERT INTO spending (day, usd) VALUES (?, ?) ON CONFLICT (day) DO {_MORE}"
+_ADD_OF = f"INSERT INTO spending_of (day, service, usd) VALUES (?, ?, ?) ON CONFLICT (day, service) DO {_MORE}"
 _KEEP = "INSERT OR REPLACE INTO reserved (owner, id, day, name, in_all, usd) VALUES (?,?,?,?,?,?)"
 _FORGET = "DELETE FROM reserved WHERE owner = ? AND id = ?"
 

@@ -166,3 +166,9 @@ def test_ctrl_c_when_the_last_record_has_begun_breaks_nothing_off(
     assert "goes on" not in err
     assert main(["resume", found["batch"]]) == 2
     assert "is done: there is nothing to resume" in capsys.readouterr().err
+
+
+def test_what_is_printed_stands_before_what_is_told_of_it(folder: Path) -> None:
+    command = [sys.executable, "-m", "flowdsl.cli", "fmt", "a.flow.yaml"]
+    found = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=True)
+    assert found.stdout == "formatted: a.flow.yaml\n1 file: 1 formatted\n"
