@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import marshal
 from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from typing import TYPE_CHECKING, Any, TypeVar, cast
@@ -40,8 +41,16 @@ PAID = "image"
 """The kind of effects that cost money whatever comes of them."""
 WRITTEN = "file"
 """The kind of effects that give the paths of files."""
-_NOTHING_HIDDEN = 0, object(), None
+_NOTHING_HIDDEN = 0, None, None
 """In place of what was looked through last, with how many secrets were known then, and what became of it."""
+
+
+def _said(request: Any) -> bytes | None:
+    """What a request says; None of one with a value that is no plain one, as what is in it may change unseen."""
+    try:
+        return marshal.dumps(request, 2)
+    except ValueError:  # also of one that is nested too deep, or holds itself
+        return None
 
 
 class RunningStep(Telling):
@@ -79,7 +88,7 @@ class RunningStep(Telling):
         self._frame = frame
         self._invocation = frame.invocation
         self._acted = self._read_secret = self.is_ended = False
-        self._hidden: tuple[int, Any, Any] = _NOTHING_HIDDEN
+        self._hidden: tuple[int, bytes | None, Any] = _NOTHING_HIDDEN
         self.acting: Sequence[asyncio.Task[Any]] = ()  # the tasks in which an effect is performed
 
     @property
@@ -316,10 +325,11 @@ class RunningStep(Telling):
         hide = run.secrets.hide_in
         # A paid request is asked about before it is performed: it is looked through once, unless it has changed since,
         # or a secret has come to be known.
-        known, before, hidden = self._hidden
-        if before is not request or hidden != request or known != run.secrets.known:
+        known, said = run.secrets.known, _said(request)  # another thread may add one while it is looked through
+        known_before, said_before, hidden = self._hidden
+        if said is None or said != said_before or known != known_before:
             hidden = hide(request)
-            self._hidden = run.secrets.known, request, hidden
+            self._hidden = known, said, hidden
         return Effect(
             key=key,
             request=hidden,
