@@ -41,16 +41,18 @@ PAID = "image"
 """The kind of effects that cost money whatever comes of them."""
 WRITTEN = "file"
 """The kind of effects that give the paths of files."""
-_NOTHING_HIDDEN = 0, None, None
+_NOTHING_HIDDEN = 0, object(), None
 """In place of what was looked through last, with how many secrets were known then, and what became of it."""
 
 
-def _said(request: Any) -> bytes | None:
-    """What a request says; None of one with a value that is no plain one, as what is in it may change unseen."""
+def _is_plain(request: Any) -> bool:
+    """Whether a request has maps, lists and values of the plain kinds alone: what is hidden in it is a copy then, which
+    says nothing else when the request has changed."""
     try:
-        return marshal.dumps(request, 2)
+        marshal.dumps(request, 2)
     except ValueError:  # also of one that is nested too deep, or holds itself
-        return None
+        return False
+    return True
 
 
 class RunningStep(Telling):
@@ -88,7 +90,7 @@ class RunningStep(Telling):
         self._frame = frame
         self._invocation = frame.invocation
         self._acted = self._read_secret = self.is_ended = False
-        self._hidden: tuple[int, bytes | None, Any] = _NOTHING_HIDDEN
+        self._hidden: tuple[int, Any, Any] = _NOTHING_HIDDEN
         self.acting: Sequence[asyncio.Task[Any]] = ()  # the tasks in which an effect is performed
 
     @property
@@ -325,11 +327,11 @@ class RunningStep(Telling):
         hide = run.secrets.hide_in
         # A paid request is asked about before it is performed: it is looked through once, unless it has changed since,
         # or a secret has come to be known.
-        known, said = run.secrets.known, _said(request)  # another thread may add one while it is looked through
-        known_before, said_before, hidden = self._hidden
-        if said is None or said != said_before or known != known_before:
+        known, before, hidden = self._hidden
+        if before is not request or hidden != request or known != run.secrets.known:
+            known = run.secrets.known  # another thread may add one while it is looked through
             hidden = hide(request)
-            self._hidden = known, said, hidden
+            self._hidden = (known, request, hidden) if _is_plain(request) else _NOTHING_HIDDEN
         return Effect(
             key=key,
             request=hidden,
