@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import marshal
 from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from typing import TYPE_CHECKING, Any, TypeVar, cast
@@ -42,6 +43,16 @@ WRITTEN = "file"
 """The kind of effects that give the paths of files."""
 _NOTHING_HIDDEN = 0, object(), None
 """In place of what was looked through last, with how many secrets were known then, and what became of it."""
+
+
+def _is_plain(request: Any) -> bool:
+    """Whether a request has maps, lists and values of the plain kinds alone: what is hidden in it is a copy then, which
+    says nothing else when the request has changed."""
+    try:
+        marshal.dumps(request, 2)
+    except ValueError:  # also of one that is nested too deep, or holds itself
+        return False
+    return True
 
 
 class RunningStep(Telling):
@@ -318,8 +329,9 @@ class RunningStep(Telling):
         # or a secret has come to be known.
         known, before, hidden = self._hidden
         if before is not request or hidden != request or known != run.secrets.known:
+            known = run.secrets.known  # another thread may add one while it is looked through
             hidden = hide(request)
-            self._hidden = run.secrets.known, request, hidden
+            self._hidden = (known, request, hidden) if _is_plain(request) else _NOTHING_HIDDEN
         return Effect(
             key=key,
             request=hidden,

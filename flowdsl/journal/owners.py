@@ -18,6 +18,8 @@ class Owners:
     def __init__(self, folder: Path) -> None:
         self._folder = folder / _FOLDER
         self._own: tuple[Path, int] | None = None
+        self._process = 0
+        """Whose name that is: a fork of it that closes its copy of this gives back nothing."""
 
     @property
     def has_own(self) -> bool:
@@ -34,7 +36,7 @@ class Owners:
             self._folder.mkdir(0o700, exist_ok=True)
             for left in self._folder.iterdir():  # by killed processes
                 self.is_gone(left.name)
-            self._own = open_part(self._folder)
+            self._own, self._process = open_part(self._folder), os.getpid()
         return self._own[0].name
 
     def is_gone(self, owner: str) -> bool:
@@ -64,5 +66,6 @@ class Owners:
             path, descriptor = self._own
             self._own = None
             os.close(descriptor)
-            with suppress(OSError):
-                path.unlink()
+            if self._process == os.getpid():
+                with suppress(OSError):
+                    path.unlink()

@@ -65,7 +65,7 @@ class Reserved:
     def __init__(self, database: Database, sums: Sums, usd: float) -> None:
         self._database = database
         self._sums = sums
-        self._usd = usd
+        self._usd = self._most = usd
         self._waits = bool(usd) and RESERVING.get() is not None
         self._id = os.urandom(8)
         self._has_begun = self._is_over = False
@@ -106,9 +106,13 @@ class Reserved:
         self._change(0.0)
 
     def begun(self, db: sqlite3.Connection) -> None:
-        """Its request begins: from now on it may be billed."""
+        """Its request begins: from now on it may be billed. Where somebody has freed it meanwhile, as this process
+        seemed to be gone (its lock was removed, or is not seen from there), it is counted again: what may be billed
+        stands in the sums, whatever that makes of them."""
         if self._waits:
-            db.execute(_FORGET, (self._database.owners.own(), self._id))
+            was_there = db.execute(_FORGET, (self._database.owners.own(), self._id)).rowcount
+            if not (was_there or self._has_begun):
+                self._sums.add(db, self._most)
             self._has_begun = True
 
     def withdrawn(self, db: sqlite3.Connection) -> None:

@@ -115,9 +115,10 @@ class Rows:
         return found
 
     def digest(self, effect: Effect) -> bytes:
-        """The digest of an effect. That of the last request is remembered: it is asked for before it is performed."""
+        """The digest of an effect. That of the last request is remembered: it is asked for before it is performed. One
+        of a kind of its own may be the step's, and say something else by now."""
         key, request, found = self._last
-        if key != effect.key or request is not effect.request:
+        if key != effect.key or request is not effect.request or request.__class__ is not dict:
             found = digest(effect.key, effect.request)
             self._last = effect.key, effect.request, found
         return found

@@ -20,7 +20,7 @@ from flowdsl.errors import UsageError
 from flowdsl.journal.errors import JournalError
 from flowdsl.serve.access import Access
 from flowdsl.serve.addresses import Addresses, Handler
-from flowdsl.serve.bodies import edit, generation, held_of
+from flowdsl.serve.bodies import ClientGone, edit, generation, held_of
 from flowdsl.serve.content import note_revised
 from flowdsl.serve.fields import Asked
 from flowdsl.serve.flow_addresses import FlowAddresses
@@ -134,6 +134,8 @@ class Application:
         heard: asyncio.Queue[CameImage | None] = asyncio.Queue()
         bought = self._metrics.and_in(state)
         asker = Asker(owner, self._access.journal(token), heard.put_nowait, bought)
+        if await request.is_disconnected():  # while its form was read
+            raise ClientGone
         making = state["making"] = self._gateway.start(asked, route, asker, key)
         task = making.task
         held_of(request).kept_by(task)

@@ -22,6 +22,7 @@ from urllib.parse import quote, quote_plus
 import pytest
 
 from flowdsl import Environment, Host, Limits, Port, Progress, RunError, Step, StepContext, StepError, Storage, Written
+from flowdsl.engine.effects import Effect
 from flowdsl.engine.secrets import Secrets
 from flowdsl.template import SecretText
 from flowdsl.template.taint import SecretInteger, holds_secret, mark
@@ -469,6 +470,56 @@ def test_a_request_that_is_made_again_is_hidden_as_it_is_then() -> None:
         {"text": "a letter to ***", "page": 2},
         {"text": "a letter to ***", "page": 2},
     ]
+
+
+@pytest.mark.parametrize("kind", [dict, OrderedDict, defaultdict])
+@pytest.mark.parametrize("is_inside", [True, False], ids=["inside", "outside"])
+def test_a_request_of_whatever_kind_that_has_changed_is_looked_through_again(
+    kind: Callable[..., Any], is_inside: bool
+) -> None:
+    class Twice(Step, name="TWICE"):
+        """Make a request, and the same with a secret in it."""
+
+        text: str
+
+        async def run(self, ctx: StepContext) -> Written:
+            said = kind()
+            said["text"] = "nothing"
+            request = {"said": said} if is_inside else said
+            for text in ("nothing", f"a letter to {KEY}"):
+                said["text"] = text
+                await ctx.effect("write", request, lambda: asyncio.sleep(0))
+            return {}
+
+    recording = Recording()
+    flow = "- step: TWICE\n  text: \"{{ secret('KEY') }}\"\n"
+    asyncio.run(environment(Twice).arun(flow, effects=recording))
+    last = [each.request for each in recording.recorded if each.key == "write"][-1]
+    assert dict(last["said"] if is_inside else last) == {"text": "a letter to ***"}
+
+
+def test_a_request_that_holds_itself_can_be_made_again() -> None:
+    class Twice(Step, name="TWICE"):
+        """Make a request twice."""
+
+        async def run(self, ctx: StepContext) -> Written:
+            request: dict[str, Any] = {"text": "nothing"}
+            request["self"] = request
+            for _ in range(2):
+                await ctx.effect("write", request, lambda: asyncio.sleep(0))
+            return {}
+
+    class Open:
+        async def perform(self, effect: Effect, act: Callable[[], Any]) -> Any:
+            asked.append(effect.request["text"])
+            return await act()
+
+        def perform_now(self, effect: Effect, act: Callable[[], Any]) -> Any:
+            return act()
+
+    asked: list[str] = []
+    asyncio.run(environment(Twice).arun("- step: TWICE\n", effects=Open()))
+    assert asked == ["nothing"] * 2
 
 
 def test_what_a_run_adds_to_the_secrets_of_others_is_its_own() -> None:

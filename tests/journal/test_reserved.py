@@ -26,7 +26,7 @@ from flowdsl.journal.allowance import OwnBudget
 from flowdsl.journal.database import Database
 from flowdsl.journal.day_budget import DayBudget, Most
 from flowdsl.journal.journal import Journal
-from flowdsl.journal.reserved import forget, start
+from flowdsl.journal.reserved import forget, free, start
 from flowdsl.journal.tables import STEPS
 from flowdsl.limits import Budget
 from flowdsl.testing.conformance.budgets import takes
@@ -191,6 +191,48 @@ def test_of_somebody_who_gives_up_nothing_is_kept(tmp_path: Path, kind: str, sen
         database.submit(lambda db: None).result()
         assert takes(budget_of(kind, database), 1.0)
         assert database.read("SELECT * FROM reserved") == []
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="the system has no fork")
+@pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork")
+def test_a_fork_that_closes_the_file_frees_nothing_of_its_parent(tmp_path: Path, kind: str, gone: Database) -> None:
+    child = os.fork()
+    if not child:
+        gone.close()
+        os._exit(0)
+    assert os.waitpid(child, 0)[1] == 0
+    assert not is_free(tmp_path, kind)
+    gone.close()
+    assert is_free(tmp_path, kind)
+
+
+def freed_by_mistake(folder: Path, database: Database) -> None:
+    """Has somebody free what is set aside, who sees no lock of those that are there."""
+    for each in (folder / "reserving").iterdir():
+        each.unlink()
+    with Database(folder) as other:
+        other.submit(lambda db: free(db, other.owners)).result()
+    assert database.read("SELECT * FROM reserved") == []
+
+
+def test_what_was_freed_while_it_waited_counts_when_it_begins(
+    tmp_path: Path, kind: str, gone: Database, sending: Sending
+) -> None:
+    freed_by_mistake(tmp_path, gone)
+    gone.submit(lambda db: start(db, ROW, sending)).result()
+    assert not is_free(tmp_path, kind)
+    sending.reserved[0].settle(0.3)
+    assert takes(budget_of(kind, gone), 0.7)
+    assert not takes(budget_of(kind, gone), 0.1)
+
+
+def test_what_was_freed_while_it_waited_is_not_given_back_a_second_time(
+    tmp_path: Path, kind: str, gone: Database, sending: Sending
+) -> None:
+    freed_by_mistake(tmp_path, gone)
+    sending.reserved[0].release()
+    assert takes(budget_of(kind, gone), 1.0)
+    assert not takes(budget_of(kind, gone), 0.1)
 
 
 def test_what_stands_in_an_older_journal_counts(tmp_path: Path) -> None:

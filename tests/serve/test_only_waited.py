@@ -5,8 +5,10 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import re
 import signal
+import socket
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -149,6 +151,25 @@ def test_what_two_clients_wait_for_is_made_for_the_one_that_stays(tmp_path: Path
         with pytest.raises(httpx.ReadTimeout):
             ask(gateway, "pictures with a key", timeout=0.3)
         assert stays.result().status_code == 200 and gateway.bought == 2
+
+
+def test_what_nobody_waits_for_any_more_when_its_form_is_read_is_not_begun(tmp_path: Path) -> None:
+    picture = os.urandom(3 * 1024 * 1024)  # four of them take a moment, and threads, to be read
+    form = httpx.Request(
+        "POST",
+        "http://127.0.0.1/v1/images/edits",
+        data={**SMALL, "prompt": "A kite"},
+        files=[("image[]", (f"{number}.png", picture, "image/png")) for number in range(4)],
+    )
+    head = "".join(f"{name}: {value}\r\n" for name, value in form.headers.items())
+    sent = f"POST /v1/images/edits HTTP/1.1\r\n{head}\r\n".encode() + form.read()
+    with running_gateway(tmp_path) as gateway:
+        for _ in range(6):
+            with socket.create_connection(("127.0.0.1", gateway.server.port)) as client:
+                client.sendall(sent)
+        until(lambda: len(gateway.log) == 6)
+        assert [json.loads(line)["status"] for line in gateway.log] == [499] * 6
+        assert gateway.bought == 0
 
 
 def test_what_was_sent_is_made_also_when_its_client_goes_away(tmp_path: Path) -> None:
