@@ -134,7 +134,7 @@ class Application:
         heard: asyncio.Queue[CameImage | None] = asyncio.Queue()
         bought = self._metrics.and_in(state)
         asker = Asker(owner, self._access.journal(token), heard.put_nowait, bought)
-        if await request.is_disconnected():  # while its form was read
+        if asked.is_edit and await request.is_disconnected():  # while its form was read
             raise ClientGone
         making = state["making"] = self._gateway.start(asked, route, asker, key)
         task = making.task
