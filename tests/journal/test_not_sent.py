@@ -219,6 +219,7 @@ def test_of_a_batch_that_is_killed_only_what_was_sent_is_in_doubt(tmp_path: Path
         assert states(at) == ["ok", "started"]
 
 
+@pytest.mark.long
 def test_a_request_that_is_over_does_not_wait_for_the_collector_of_garbage(tmp_path: Path) -> None:
     with shop(tmp_path, plain=True) as at:
         gc.collect()
