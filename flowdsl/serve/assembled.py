@@ -28,7 +28,7 @@ from flowdsl.serve.outside import Log
 from flowdsl.serve.pictures import Pictures
 from flowdsl.serve.refusal import Refusal
 from flowdsl.serve.routes import Routing
-from flowdsl.serve.server import DRAIN_S, Server
+from flowdsl.serve.server import Server
 from flowdsl.serve.shared_counts import SharedCounts
 from flowdsl.serve.tokens import Tokens
 from flowdsl.serve.warned import in_both
@@ -116,9 +116,9 @@ async def serve(parts: Parts, sock: socket.socket, on_ready: Callable[[Server], 
         if mcp is not None:
             await stack.enter_async_context(mcp.running())
             server.on_stop = partial(asyncio.get_running_loop().call_soon_threadsafe, mcp.stop)
-        await server.run_here()
+        await server.run_here(in_flight)
         left = mcp.cut_off() if mcp is not None and server.force_exit else 0
-        return left + await gateway.drain(0.0 if server.force_exit else DRAIN_S)
+        return left + await gateway.cut_off()
 
 
 class NoAgents:

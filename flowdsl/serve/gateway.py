@@ -166,15 +166,13 @@ class Gateway:
         work.waiting += 1
         return work
 
-    async def drain(self, patience_s: float) -> int:
-        """Waits for what is being worked on, but not longer, and has it ended then; gives how many requests that are.
+    async def cut_off(self) -> int:
+        """Has what is still worked on ended, and not finished; gives how many requests that are.
 
         The end of the event loop would cancel every task at once, and a request would be told by whichever part of it
         was first: a run that is broken off would take its paid request for one that failed, and that it has passed.
         All are cancelled together, else what one gives back lets another one begin.
         """
-        if self._tasks and patience_s:
-            await asyncio.wait(self._tasks, timeout=patience_s)
         if left := [*self._tasks]:
             self.is_cut_off = True
             for task in left:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
+import time
 from collections.abc import Callable
 from functools import partial
 
@@ -117,9 +118,14 @@ class Server(uvicorn.Server):
         else:
             await ending
 
-    async def run_here(self) -> None:
-        """Serves until a signal."""
-        await self.serve(sockets=[self._socket])
+    async def run_here(self, in_flight: Callable[[], int]) -> None:
+        """Serves until a signal, and then as long as something is worked on, also where nobody is connected any more;
+        but not after a second signal."""
+        with self.capture_signals():
+            await self.serve(sockets=[self._socket])
+            end = time.monotonic() + DRAIN_S
+            while in_flight() and not self.force_exit and time.monotonic() < end:  # noqa: ASYNC110  a flag of signals
+                await asyncio.sleep(_LOOK_S)
 
     async def cut_off(self) -> None:
         """After a second signal: whoever still waits is told, and every connection ended."""

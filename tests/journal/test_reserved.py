@@ -20,7 +20,7 @@ from flowdsl import Sending
 from flowdsl.cli.simulated import StepMarks
 from flowdsl.engine.effects import Effects
 from flowdsl.environment.flow import Flow
-from flowdsl.events import Event, RequestFinished
+from flowdsl.events import Event, RequestFinished, RequestStarted
 from flowdsl.image import part_file
 from flowdsl.journal.allowance import OwnBudget
 from flowdsl.journal.database import Database
@@ -279,6 +279,28 @@ def test_what_waits_for_its_turn_is_known_by_who_waits(tmp_path: Path, door: Cal
         assert (reserved(at), list((at.state / "reserving").iterdir())) == (0, [])
         (row,) = at.rows()
         assert spent_today(at) == pytest.approx(row["cost_usd"])
+
+
+def test_what_is_cancelled_before_its_first_turn_is_free_again_and_told_as_over(tmp_path: Path) -> None:
+    told: list[Event] = []
+
+    async def run(journal: Journal) -> None:
+        def hear(event: Event) -> None:
+            told.append(event)
+            if isinstance(event, RequestStarted):
+                running.cancel()
+
+        running = asyncio.ensure_future(at.flow(BOAT).arun(journal=journal, on_event=hear))
+        with pytest.raises(asyncio.CancelledError):
+            await running
+        journal.database.submit(lambda db: None).result()
+        assert (reserved(at), spent_today(at)) == (0, 0.0)
+
+    with shop(tmp_path, plain=True) as at, Journal(at.state) as journal:
+        journal.budget = DayBudget(journal.database, Most(100.0, "flowdsl.toml"))
+        asyncio.run(run(journal))
+    assert [each.outcome for each in told if isinstance(each, RequestFinished)] == ["refused"]
+    assert at.bought == 0
 
 
 def test_what_somebody_else_may_send_has_begun(tmp_path: Path) -> None:

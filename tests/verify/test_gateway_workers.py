@@ -69,6 +69,30 @@ def test_a_token_spends_what_workers_had_set_aside_for_requests_that_waited_when
         assert sent <= len(journal.database.read("SELECT id FROM ledger WHERE state != 'refused'")) == 10
 
 
+@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGINT], ids=["SIGTERM", "SIGINT"])
+def test_a_second_signal_ends_in_order_what_nobody_is_connected_for(
+    tmp_path: Path, workers: int, sent: signal.Signals
+) -> None:
+    step = "{step: OPENAI_IMAGE_GENERATION, model: gpt-image-2, quality: low, instruction: A kite}"
+    (tmp_path / "kite.flow.yaml").write_text(f"flow:\n  - {step}\n", encoding="utf-8")
+    flows = 'flows = ["kite.flow.yaml"]\n'
+    with (
+        Simulator(plain=True, faults=["hang"]) as service,
+        gateway(tmp_path, names(service), workers, served=flows) as (process, url),
+    ):
+        began = httpx.post(f"{url}/flows/kite/runs", json={}, headers={"Prefer": "respond-async"}, timeout=60)
+        assert began.status_code == 202
+        until(lambda: service.request_count == 1)
+        process.send_signal(sent)
+        time.sleep(1)  # nobody is connected: nothing is left but the run
+        process.send_signal(sent)
+        assert process.wait(20) == 4
+    assert "1 request was still going on" in (tmp_path / "errors").read_text(encoding="utf-8")
+    with Journal(tmp_path / "state") as journal:
+        assert [(run.status, run.in_doubt) for run in journal.runs.all()] == [("cancelled", 1)]
+
+
 def names(service: Simulator) -> dict[str, str]:
     """The variables that name a service."""
     return {"OPENAI_BASE_URL": service.openai_base_url, "OPENAI_API_KEY": service.key}

@@ -23,6 +23,7 @@ from flowdsl_steps.image.image_result import (
     described,
     incomplete,
     misplaced,
+    missing,
     origin_of,
     unexpected,
 )
@@ -132,10 +133,17 @@ class _Generation:
         reserved = await self._reserved(before, sendings)
         before = [None if each is ASKED else each for each in before]
         numbers = self._announced(before, reserved)
-        ended = await asyncio.gather(
-            *map(self._purchase, self._requests, self._described, bought, reserved, before, numbers, sendings),
-            return_exceptions=True,
-        )
+        try:
+            ended = await asyncio.gather(
+                *map(self._purchase, self._requests, self._described, bought, reserved, before, numbers, sendings),
+                return_exceptions=True,
+            )
+        except BaseException as ending:  # a cancellation
+            for number, held in zip(numbers, reserved, strict=True):
+                if held:  # of one that had no turn yet
+                    _release(held)
+                    self._ended_badly(number, 0.0, ending, is_out=False)
+            raise
         purchases = [each for request in self._requests for each in self._purchases if each.request is request]
         failures = [each for each in ended if isinstance(each, BaseException)]
         attempts = sum(each.response.attempts for each in purchases)
@@ -158,7 +166,11 @@ class _Generation:
         for each in purchases:
             for text in unexpected(each.request, each.images):
                 self._ctx.note("other-format", text)
-        self._count(len(images))
+        if (asked := sum(each.n for each in self._requests)) > len(images):
+            error = missing(asked, len(images), self._endpoint.service, self._bought)
+            if not self._ctx.limits.fewer_images:
+                raise error
+            self._ctx.note("fewer-images", error.message, {"asked": asked, "got": len(images)})
         if (failure := misplaced(images, self._ctx.store, self._endpoint.service)) is not None:
             failure.attempts = attempts
             failure.details["images"] = list(self._bought)
@@ -166,24 +178,6 @@ class _Generation:
         created = purchases[0].response.received.payload.get("created")
         facts = described(purchases, self._endpoint.label, attempts)
         return Generated(images, facts, created if isinstance(created, int) else None)
-
-    def _count(self, got: int) -> None:
-        """Says so when fewer pictures came than were asked for.
-
-        Raises:
-            ServiceError: the host does not accept that. The pictures are in its details.
-        """
-        asked = sum(each.n for each in self._requests)
-        if got >= asked:
-            return
-        name = self._endpoint.service
-        text = f"{name} was asked for {asked} pictures and sent {got}"
-        if self._ctx.limits.fewer_images:
-            self._ctx.note("fewer-images", text, {"asked": asked, "got": got})
-            return
-        error = ServiceError(text, code="images-missing", service=name, charge_possible=True)
-        error.details["images"] = list(self._bought)
-        raise error
 
     async def _reserved(self, before: Sequence[Any], sendings: Sequence[Sending]) -> list[list[Reservation]]:
         """What is set aside for each request that was not paid for before, nor asked for, or for none of them: a step
@@ -235,7 +229,7 @@ class _Generation:
         request: ImageRequest,
         described: Mapping[str, Any],
         digest: Callable[[], str],
-        reserved: Sequence[Reservation],
+        given: list[Reservation],
         before: Any,
         number: int,
         sending: Sending,
@@ -243,6 +237,7 @@ class _Generation:
         """One of the requests, by the door for what is paid, unless what has this digest was paid `before`. What was
         reserved for it goes back where it was refused, and stays where its outcome is unknown."""
         came, began = before, perf_counter()
+        reserved, given[:] = [*given], []
         try:
             if came is None:
                 came = await self._ctx.effect(

@@ -77,6 +77,14 @@ def unexpected(request: ImageRequest, images: Iterable[Image]) -> Iterator[str]:
             yield f"the SVG is active: {held}"
 
 
+def missing(asked: int, got: int, service: str, bought: Sequence[Image]) -> ServiceError:
+    """The error for fewer pictures than were asked for; those that were bought are in its details."""
+    text = f"{service} was asked for {asked} pictures and sent {got}"
+    error = ServiceError(text, code="images-missing", service=service, charge_possible=True)
+    error.details["images"] = [*bought]
+    return error
+
+
 def incomplete(images: Iterable[Image]) -> Iterator[str]:
     """Which pictures came without the end of their file. They are kept: much of one can be seen.
 
