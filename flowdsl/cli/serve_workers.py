@@ -75,6 +75,7 @@ class _Workers:
 
     def __init__(self, sock: socket.socket, counts: int, arguments: Sequence[str]) -> None:
         alive, self._held = os.pipe()
+        self._sock = sock
         self._inherited = sock.fileno(), alive, counts
         self._arguments = arguments
         self._running: dict[int, tuple[subprocess.Popen[bytes], float, int]] = {}
@@ -106,6 +107,8 @@ class _Workers:
     def wait(self) -> int:
         """Replaces workers that die, until all have ended."""
         while self._running or (self._due and not self._is_ending):
+            if self._is_ending:
+                self._sock.close()  # else who connects now waits until all have ended, and is cut off then
             pid = next((pid for pid, (worker, *_) in self._running.items() if worker.poll() is not None), None)
             if pid is not None:
                 worker, began, place = self._running.pop(pid)

@@ -86,6 +86,8 @@ def test_a_second_signal_ends_in_order_what_nobody_is_connected_for(
         until(lambda: service.request_count == 1)
         process.send_signal(sent)
         time.sleep(1)  # nobody is connected: nothing is left but the run
+        with pytest.raises(httpx.ConnectError):  # nor does anybody wait to be
+            httpx.get(f"{url}/healthz", timeout=5)
         process.send_signal(sent)
         assert process.wait(20) == 4
     assert "1 request was still going on" in (tmp_path / "errors").read_text(encoding="utf-8")
