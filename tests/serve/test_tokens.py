@@ -122,7 +122,7 @@ def test_a_token_that_asks_too_often_is_told_when_to_come_back(guarded: Running)
     refused = next(each for each in found if each.status_code == 429)
     assert refused.json()["error"]["code"] == "rate_limit_exceeded" and 1 <= int(refused.headers["retry-after"]) <= 12
     assert "raise it: `flowdsl tokens change often --per-minute N`" in refused.json()["error"]["message"]
-    Tokens(guarded.folder / "state").change("often", per_minute=600)
+    Tokens(guarded.folder / "state").change("often", per_minute=6000)
     assert guarded.post({**BODY, "n": 99}, headers=headers).status_code == 400
 
 
